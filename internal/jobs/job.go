@@ -1,0 +1,145 @@
+// Package jobs is what a job is and how it crosses Redis: submitted by an API process, carried by asynq, taken by any
+// worker, its outcome brought back to whoever waits. It knows nothing of HTTP and nothing of how a script is run.
+package jobs
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Request is what a client asks for: one script and what it is given.
+type Request struct {
+	Script string `json:"script"`
+	// Args is a JSON object (keyword arguments of main) or array (positional); empty means none.
+	Args   json.RawMessage `json:"args,omitempty"`
+	Stdin  string          `json:"stdin,omitempty"`
+	Files  []File          `json:"files,omitempty"`
+	Limits Limits          `json:"limits,omitzero"`
+	// Priority is high, default or low; empty means default.
+	Priority Priority `json:"priority,omitempty"`
+}
+
+// Limits narrow the server's own for one job; zero means the server's.
+type Limits struct {
+	TimeoutMS int `json:"timeout_ms,omitempty"`
+	MemoryMB  int `json:"memory_mb,omitempty"`
+}
+
+// File is a file put into the job's working directory, or one found there afterwards.
+type File struct {
+	// Path is relative to the working directory, with forward slashes.
+	Path    string `json:"path"`
+	Size    int64  `json:"size,omitempty"`
+	MIME    string `json:"mime,omitempty"`
+	Content string `json:"content"`
+	// Encoding of Content: utf-8 (also when empty) or base64.
+	Encoding string `json:"encoding,omitempty"`
+}
+
+// Priority orders jobs that wait; none starves another for ever.
+type Priority string
+
+const (
+	High    Priority = "high"
+	Default Priority = "default"
+	Low     Priority = "low"
+)
+
+// Status is where a job stands. The list is closed.
+type Status string
+
+const (
+	Queued    Status = "queued"
+	Running   Status = "running"
+	Completed Status = "completed"
+	Failed    Status = "failed"
+	Canceled  Status = "canceled"
+)
+
+// Final reports whether a job in this state will never change again.
+func (s Status) Final() bool { return s == Completed || s == Failed || s == Canceled }
+
+// Code says why a job failed. The list is closed.
+type Code string
+
+const (
+	// The script is wrong.
+	SyntaxError     Code = "syntax_error"
+	NoMain          Code = "no_main"
+	DangerousImport Code = "dangerous_import"
+	InvalidResult   Code = "invalid_result"
+	// The script was fine to start and ended badly.
+	Exception   Code = "exception"
+	Timeout     Code = "timeout"
+	MemoryLimit Code = "memory_limit"
+	OutputLimit Code = "output_limit"
+	Crashed     Code = "crashed"
+	// The service failed.
+	Internal Code = "internal"
+)
+
+// ScriptIsWrong reports whether the code means that the script could not have worked, whatever its input.
+func (c Code) ScriptIsWrong() bool {
+	switch c {
+	case SyntaxError, NoMain, DangerousImport, InvalidResult:
+		return true
+	}
+	return false
+}
+
+// Error is a failure as the user sees it.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	// Type is the Python exception's class, where there is one.
+	Type string `json:"type,omitempty"`
+	// Line counts from 1 in the user's script.
+	Line       int    `json:"line,omitempty"`
+	SourceLine string `json:"source_line,omitempty"`
+	// Traceback holds the user's frames only.
+	Traceback string `json:"traceback,omitempty"`
+}
+
+// Truncated says which streams were longer than what is kept of them.
+type Truncated struct {
+	Stdout bool `json:"stdout"`
+	Stderr bool `json:"stderr"`
+}
+
+// Usage is what a job cost, as the worker observed it.
+type Usage struct {
+	QueueMS         float64 `json:"queue_ms"`
+	SetupMS         float64 `json:"setup_ms"`
+	WallMS          float64 `json:"wall_ms"`
+	CPUMS           float64 `json:"cpu_ms"`
+	MemoryPeakBytes int64   `json:"memory_peak_bytes"`
+}
+
+// Outcome is how one run of a script ended: a result, or an Error, and what it wrote until then.
+type Outcome struct {
+	// Result is valid JSON, or empty when Error is set.
+	Result    json.RawMessage `json:"result,omitempty"`
+	Stdout    string          `json:"stdout"`
+	Stderr    string          `json:"stderr"`
+	Truncated Truncated       `json:"truncated"`
+	Files     []File          `json:"files,omitempty"`
+	Error     *Error          `json:"error,omitempty"`
+	Usage     Usage           `json:"usage"`
+}
+
+// Job is the document a client gets for an id.
+type Job struct {
+	ID         string          `json:"id"`
+	Status     Status          `json:"status"`
+	Result     json.RawMessage `json:"result"`
+	Stdout     string          `json:"stdout"`
+	Stderr     string          `json:"stderr"`
+	Error      *Error          `json:"error"`
+	Truncated  Truncated       `json:"truncated"`
+	Files      []File          `json:"files"`
+	Usage      *Usage          `json:"usage"`
+	Attempts   int             `json:"attempts"`
+	CreatedAt  time.Time       `json:"created_at"`
+	StartedAt  *time.Time      `json:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at"`
+}
