@@ -1,0 +1,72 @@
+// Package config is the settings of each process, one tagged struct per process, and the only reader of the environment.
+// It says what is set and whether it makes sense; what a setting does is the business of the package that is given it.
+package config
+
+import (
+	"runtime"
+	"time"
+)
+
+// Service holds what every process of one installation must agree on.
+type Service struct {
+	RedisURL       string        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"where the queue lives: redis://, rediss://, redis-sentinel://, redis-cluster:// or unix://"`
+	QueueShards    int           `env:"QUEUE_SHARDS" envDefault:"1" help:"queues that the jobs are spread over; several only for Redis Cluster; the same in every process"`
+	JobTimeout     time.Duration `env:"JOB_TIMEOUT" envDefault:"10s" help:"wall clock a script may use; a request may ask for less, never for more"`
+	JobMemoryMB    int           `env:"JOB_MEMORY_MB" envDefault:"100" help:"memory a script may use beyond Python and the preloaded libraries, in MB (2^20 bytes)"`
+	JobOutputBytes int           `env:"JOB_OUTPUT_BYTES" envDefault:"1048576" help:"bytes kept of stdout, and as many of stderr; what is beyond is cut"`
+	JobResultTTL   time.Duration `env:"JOB_RESULT_TTL" envDefault:"24h" help:"how long a finished job can still be fetched"`
+	ShutdownGrace  time.Duration `env:"SHUTDOWN_GRACE" envDefault:"30s" help:"how long a stopping process lets running work finish before it gives up"`
+	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	LogFormat      string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
+}
+
+// API is the settings of the process that speaks HTTP.
+type API struct {
+	Service
+	ListenAddr           string        `env:"LISTEN_ADDR" envDefault:":8080" help:"address to serve HTTP on; port 0 picks a free one"`
+	Port                 string        `env:"PORT" help:"as Cloud Run and others set it: the port to serve on when LISTEN_ADDR is not set"`
+	APIKeys              APIKeys       `env:"API_KEYS" help:"who may call, comma-separated name:<sha256 of the key, hex>; empty lets everybody"`
+	ExecuteWait          time.Duration `env:"EXECUTE_WAIT" envDefault:"30s" help:"how long POST /execute waits before it answers 202 and where to look"`
+	QueueLimit           int           `env:"QUEUE_LIMIT" envDefault:"1000" help:"jobs that may wait; beyond it the service answers 503 with Retry-After"`
+	KeyJobsInFlight      int           `env:"KEY_JOBS_IN_FLIGHT" envDefault:"0" help:"jobs one key may have queued or running; 0 is no limit"`
+	KeyRequestsPerSecond float64       `env:"KEY_REQUESTS_PER_SECOND" envDefault:"0" help:"submissions one key may make per second; 0 is no limit"`
+	MaxScriptBytes       int           `env:"MAX_SCRIPT_BYTES" envDefault:"1048576" help:"longest script accepted, in bytes of UTF-8"`
+	MaxRequestBytes      int64         `env:"MAX_REQUEST_BYTES" envDefault:"10485760" help:"longest request body accepted, files included"`
+}
+
+// Worker is the settings of the process that runs scripts.
+type Worker struct {
+	Service
+	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"0" help:"scripts run at the same time; 0 is one per core"`
+	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" help:"address to serve the worker's health and metrics on"`
+	Jail           string        `env:"JAIL" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
+	JailIsolation  string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log"`
+	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
+	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"numpy,pandas" help:"libraries imported before a job arrives; empty preloads nothing"`
+	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs"`
+	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
+	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
+	JobThreads     int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
+	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
+	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
+}
+
+// Standalone is both in one process. It starts a Redis of its own unless REDIS_URL is set.
+type Standalone struct {
+	API
+	Worker
+	DataDir string `env:"DATA_DIR" envDefault:"./data" help:"where standalone's own Redis keeps its data"`
+}
+
+// Slots is how many scripts run at the same time: WORKER_CONCURRENCY, or one per core that this process may use.
+func (w *Worker) Slots() int {
+	if w.Concurrency > 0 {
+		return w.Concurrency
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// defaults are the places where standalone differs from the two processes it consists of: it must come up on a laptop.
+func (*Standalone) defaults() map[string]string {
+	return map[string]string{"REDIS_URL": "", "JAIL_ISOLATION": "auto"}
+}

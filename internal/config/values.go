@@ -1,0 +1,63 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+// Names is a comma-separated list. Blanks around names are dropped and so are empty names.
+type Names []string
+
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = Names{}
+	for name := range strings.SplitSeq(string(text), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			*n = append(*n, name)
+		}
+	}
+	return nil
+}
+
+// APIKey is one caller. The key itself is never kept, only its SHA-256.
+type APIKey struct {
+	Name string
+	Hash [32]byte
+}
+
+// APIKeys are the callers let in. A name may come twice, so that a key can be replaced while the old one still works.
+type APIKeys []APIKey
+
+func (k *APIKeys) UnmarshalText(text []byte) error {
+	*k = nil
+	for entry := range strings.SplitSeq(string(text), ",") {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		// The entry is not repeated in the error: somebody may have put the key itself there, and errors are logged.
+		name, sum, found := strings.Cut(entry, ":")
+		name, sum = strings.TrimSpace(name), strings.TrimSpace(sum)
+		if !found || name == "" {
+			return formatErrorf("entry %d is not name:<sha256 of the key, hex>; make the sum with: printf %%s \"$KEY\" | sha256sum", len(*k)+1)
+		}
+		raw, err := hex.DecodeString(sum)
+		if err != nil || len(raw) != 32 {
+			return formatErrorf("what follows %q is not a SHA-256 sum of 64 hex digits; make it with: printf %%s \"$KEY\" | sha256sum", name+":")
+		}
+		*k = append(*k, APIKey{Name: name, Hash: [32]byte(raw)})
+	}
+	return nil
+}
+
+// formatError is a value's own account of what is wrong with it, fit to be shown as it is.
+type formatError struct{ message string }
+
+func (e *formatError) Error() string { return e.message }
+
+func formatErrorf(format string, args ...any) error {
+	return &formatError{fmt.Sprintf(format, args...)}
+}
