@@ -142,4 +142,6 @@ type Job struct {
 	CreatedAt  time.Time       `json:"created_at"`
 	StartedAt  *time.Time      `json:"started_at"`
 	FinishedAt *time.Time      `json:"finished_at"`
+	// Client names the key that submitted the job, as in SubmitOptions; nobody else may see it. Not part of the document.
+	Client string `json:"-"`
 }
