@@ -1,0 +1,87 @@
+// Command api is the service's HTTP process: it takes scripts from clients, queues them on Redis for the workers, and brings
+// their outcome back. It runs no Python itself; any number of them can stand behind one load balancer.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"safepy/internal/api"
+	"safepy/internal/config"
+	"safepy/internal/jobs"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal stops gracefully; with the handler gone the second one kills.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program. It returns when ctx has ended and every call that was waiting has its answer.
+func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stderr io.Writer) error {
+	var cfg config.API
+	flags := flag.NewFlagSet("api", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stdout, "usage: api [--version]\n\nServes the HTTP API. Its settings are environment variables:\n\n%s", config.Table(&cfg))
+	}
+	version := flags.Bool("version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q; settings are environment variables, see --help", flags.Arg(0))
+	}
+	if *version {
+		fmt.Fprintln(stdout, "api", buildVersion())
+		return nil
+	}
+
+	if err := config.Load(&cfg, lookup); err != nil {
+		return err
+	}
+	log := cfg.Logger(stderr)
+	rdb, err := jobs.OpenRedis(cfg.RedisURL)
+	if err != nil {
+		return fmt.Errorf("REDIS_URL: %w", err)
+	}
+	defer rdb.Close()
+	if err := jobs.CheckRedis(ctx, rdb); err != nil {
+		return err
+	}
+	queue, err := jobs.NewQueue(rdb, api.QueueOptions(cfg, log))
+	if err != nil {
+		return err
+	}
+	defer queue.Close()
+	return api.Serve(ctx, cfg, queue, log)
+}
+
+// buildVersion is the module's version, or the commit it was built from.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "devel"
+}

@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"safepy/internal/jobs"
+)
+
+// executed is the whole body of a successful /execute.
+type executed struct {
+	Result json.RawMessage `json:"result"`
+	Stdout string          `json:"stdout"`
+}
+
+// execute runs a script and waits for it. When the wait is over first, the job goes on and the client is told where to look.
+func (s *Server) execute(c echo.Context) error {
+	onDisconnect, err := boolParam(c, "cancel_on_disconnect")
+	if err != nil {
+		return err
+	}
+	job, err := s.accept(c, true)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerJobID, job.ID)
+	job, err = s.await(c.Request().Context(), c, job, s.o.ExecuteWait, onDisconnect)
+	if err != nil {
+		return err
+	}
+	s.metrics.executed(job)
+	if !job.Status.Final() {
+		return sendJob(c, http.StatusAccepted, job)
+	}
+	setOutcomeHeaders(c.Response().Header(), job)
+	if job.Status == jobs.Completed {
+		return send(c, http.StatusOK, executed{Result: job.Result, Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout)})
+	}
+	return s.outcomeError(job)
+}
+
+// outcomeError is the error answer for a job that ended badly, with what the script wrote until then.
+func (s *Server) outcomeError(job *jobs.Job) error {
+	e := &httpError{status: http.StatusInternalServerError, body: errorBody{
+		Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout),
+		Stderr: s.marked(job.Stderr, "stderr", job.Truncated.Stderr),
+	}}
+	switch f := job.Error; {
+	case job.Status == jobs.Canceled:
+		e.status, e.body.Error, e.body.Code = http.StatusConflict, "The job was canceled before it finished", codeCanceled
+	case f == nil:
+		e.body.Error, e.body.Code = "The job failed and left no reason", codeInternal
+		e.cause = fmt.Errorf("job %s failed with no error in it", job.ID)
+	default:
+		if f.Code.ScriptIsWrong() {
+			e.status = http.StatusBadRequest
+		}
+		e.body.Error, e.body.Code = f.Message, string(f.Code)
+		e.body.Type, e.body.Line, e.body.SourceLine, e.body.Traceback = f.Type, f.Line, f.SourceLine, f.Traceback
+	}
+	return e
+}
+
+// marked appends to a stream that it was cut. /execute has no other field to say so in.
+func (s *Server) marked(stream, name string, truncated bool) string {
+	if !truncated {
+		return stream
+	}
+	return stream + fmt.Sprintf("\n[%s truncated at %d bytes]", name, s.o.OutputBytes)
+}
+
+// accept decodes a request and queues its job. waits says that somebody will wait for it here.
+func (s *Server) accept(c echo.Context, waits bool) (*jobs.Job, error) {
+	body, err := s.readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseRequest(body, s.o.Limits)
+	if err != nil {
+		return nil, aboutContentType(err, c.Request())
+	}
+	key, err := idempotencyKey(c.Request())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), queuePatience)
+	defer cancel()
+	job, err := s.queue.Submit(ctx, r, jobs.SubmitOptions{Client: client(c), IdempotencyKey: key, Reply: waits})
+	s.metrics.submitted(err)
+	return job, err
+}
+
+// queuePatience is how long one question to the queue may take: with Redis away a client must hear so within 2 s.
+const queuePatience = 1800 * time.Millisecond
+
+// await waits for a job as long as the client may wait. A client that goes away leaves its job running, unless it asked for
+// the contrary.
+func (s *Server) await(ctx context.Context, c echo.Context, job *jobs.Job, atMost time.Duration, cancelOnDisconnect bool) (*jobs.Job, error) {
+	if job.Status.Final() || atMost <= 0 {
+		return job, nil
+	}
+	done, err := s.queue.Wait(ctx, job.ID, atMost)
+	if err == nil {
+		return done, nil
+	}
+	if c.Request().Context().Err() != nil && cancelOnDisconnect {
+		// The request's context is over, and that is the very reason to cancel.
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), queuePatience)
+		defer stop()
+		if _, cancelErr := s.queue.Cancel(ctx, job.ID); cancelErr != nil {
+			s.o.Log.WarnContext(ctx, "job of a client that went away not canceled", "job", job.ID, "error", cancelErr)
+		}
+	}
+	// The job is accepted all the same; whoever still listens is told where it is.
+	c.Response().Header().Set(echo.HeaderLocation, location(job))
+	return nil, err
+}
+
+const (
+	headerJobID        = "X-Job-Id"
+	headerServerTiming = "Server-Timing"
+	headerTruncated    = "X-Truncated"
+)
+
+// setOutcomeHeaders says in headers what the two fields of /execute have no room for.
+func setOutcomeHeaders(h http.Header, job *jobs.Job) {
+	if u := job.Usage; u != nil {
+		h.Set(headerServerTiming, fmt.Sprintf("queue;dur=%s, setup;dur=%s, run;dur=%s", ms(u.QueueMS), ms(u.SetupMS), ms(u.WallMS)))
+	}
+	var cut []string
+	if job.Truncated.Stdout {
+		cut = append(cut, "stdout")
+	}
+	if job.Truncated.Stderr {
+		cut = append(cut, "stderr")
+	}
+	if len(cut) > 0 {
+		h.Set(headerTruncated, strings.Join(cut, ", "))
+	}
+}
+
+func ms(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }

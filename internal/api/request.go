@@ -1,0 +1,251 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+
+	"safepy/internal/jobs"
+)
+
+// example is the shortest request that works, for messages.
+const example = `{"script": "def main():\n    return 42"}`
+
+// Limits are what one request may ask for.
+type Limits struct {
+	ScriptBytes  int
+	RequestBytes int64
+	TimeoutMS    int
+	MemoryMB     int
+}
+
+const (
+	maxFiles      = 256
+	maxPathBytes  = 512
+	maxPathLevels = 16
+	// maxNameBytes is what Linux allows between two slashes.
+	maxNameBytes = 255
+)
+
+// parseRequest turns a request body into a job's request, or says which field is wrong and what to write instead.
+func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
+	fields, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &jobs.Request{}
+	given := false
+	for _, f := range fields {
+		switch f.name {
+		case "script":
+			given = true
+			r.Script, err = parseScript(f.value, l.ScriptBytes)
+		case "args":
+			r.Args, err = parseArgs(f.value)
+		case "stdin":
+			r.Stdin, err = text("stdin", f.value)
+		case "files":
+			r.Files, err = parseFiles(f.value)
+		case "limits":
+			r.Limits, err = parseLimits(f.value, l)
+		case "priority":
+			r.Priority, err = parsePriority(f.value)
+		default:
+			err = badRequest("%s is not a known field; the fields are script, args, stdin, files, limits and priority", join("", f.name))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !given {
+		return nil, badRequest("script is missing; send a JSON object such as %s", example)
+	}
+	return r, nil
+}
+
+func parseScript(value json.RawMessage, limit int) (string, error) {
+	script, err := text("script", value)
+	switch {
+	case err != nil:
+		return "", err
+	case strings.TrimSpace(script) == "":
+		return "", badRequest("script is empty; send Python that defines main(), such as %s", example)
+	case len(script) > limit:
+		return "", tooLarge("script is %d bytes long and at most %d are accepted; send data in args, stdin or files instead", len(script), limit)
+	}
+	if i := strings.IndexByte(script, 0); i >= 0 {
+		return "", badRequest("script holds a NUL character in line %d, which Python source cannot; remove it, or write it as an escape inside a Python string",
+			1+strings.Count(script[:i], "\n"))
+	}
+	return script, nil
+}
+
+// parseArgs leaves the arguments as they were written: only Python's own parser keeps its integers exact.
+func parseArgs(value json.RawMessage) (json.RawMessage, error) {
+	switch value[0] {
+	case '{', '[':
+		return value, nil
+	}
+	return nil, badRequest("args must be an object (main's keyword arguments) or an array (its positional ones), not %s; leave it out when main takes none", kind(value))
+}
+
+func parseLimits(value json.RawMessage, l Limits) (out jobs.Limits, err error) {
+	if value[0] != '{' {
+		return out, badRequest(`limits must be an object such as {"timeout_ms": 5000, "memory_mb": 64}, not %s`, kind(value))
+	}
+	fields, err := members("limits", value)
+	for _, f := range fields {
+		switch f.name {
+		case "timeout_ms":
+			out.TimeoutMS, err = whole("limits.timeout_ms", "milliseconds", f.value, l.TimeoutMS, "JOB_TIMEOUT")
+		case "memory_mb":
+			out.MemoryMB, err = whole("limits.memory_mb", "MB", f.value, l.MemoryMB, "JOB_MEMORY_MB")
+		default:
+			err = badRequest("%s is not a known field; limits has timeout_ms and memory_mb", join("limits", f.name))
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, err
+}
+
+func parsePriority(value json.RawMessage) (jobs.Priority, error) {
+	s, err := text("priority", value)
+	if err != nil {
+		return "", err
+	}
+	switch p := jobs.Priority(s); p {
+	case jobs.High, jobs.Default, jobs.Low:
+		return p, nil
+	}
+	return "", badRequest("priority must be high, default or low, not %q", cut(s, 32))
+}
+
+func parseFiles(value json.RawMessage) ([]jobs.File, error) {
+	if value[0] != '[' {
+		return nil, badRequest(`files must be an array such as [{"path": "data.csv", "content": "a,b\n1,2\n"}], not %s`, kind(value))
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(value, &list); err != nil {
+		return nil, badRequest("files: %v", err)
+	}
+	if len(list) > maxFiles {
+		return nil, badRequest("files holds %d files and at most %d are accepted; pack them into one", len(list), maxFiles)
+	}
+	files := make([]jobs.File, 0, len(list))
+	// taken knows every path and every folder that a path implies: "a" and "a/b" cannot both be files.
+	taken := map[string]string{}
+	for i, raw := range list {
+		at := fmt.Sprintf("files[%d]", i)
+		f, err := parseFile(at, raw)
+		if err != nil {
+			return nil, err
+		}
+		if other, clash := taken[f.Path]; clash {
+			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, f.Path, other)
+		}
+		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+			if other, clash := taken[dir]; clash && !strings.HasSuffix(other, "folder") {
+				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, f.Path, other)
+			}
+			taken[dir] = at + "'s folder"
+		}
+		taken[f.Path] = at
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func parseFile(at string, value json.RawMessage) (jobs.File, error) {
+	var f jobs.File
+	if value[0] != '{' {
+		return f, badRequest(`%s must be an object such as {"path": "data.csv", "content": "a,b\n1,2\n"}, not %s`, at, kind(value))
+	}
+	fields, err := members(at, value)
+	if err != nil {
+		return f, err
+	}
+	given := map[string]bool{}
+	for _, m := range fields {
+		given[m.name] = true
+		switch m.name {
+		case "path":
+			f.Path, err = text(at+".path", m.value)
+		case "content":
+			f.Content, err = text(at+".content", m.value)
+		case "encoding":
+			f.Encoding, err = text(at+".encoding", m.value)
+		default:
+			err = badRequest("%s is not a known field; a file has path, content and encoding", join(at, m.name))
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+	switch {
+	case !given["path"]:
+		return f, badRequest("%s.path is missing; say where in the working directory the file goes, such as data.csv", at)
+	case !given["content"]:
+		return f, badRequest(`%s.content is missing; send the file's text, or its base64 with "encoding": "base64"`, at)
+	}
+	if problem := pathProblem(f.Path); problem != "" {
+		return f, badRequest("%s.path %q %s; write a path inside the working directory, such as data/in.csv", at, cut(f.Path, 64), problem)
+	}
+	switch f.Encoding {
+	case "base64":
+		_, err := base64.StdEncoding.Strict().DecodeString(f.Content)
+		if bad, ok := errors.AsType[base64.CorruptInputError](err); ok {
+			return f, badRequest("%s.content is not base64 (character %d); use the standard alphabet with padding", at, int64(bad)+1)
+		}
+	case "utf-8":
+	case "":
+		if given["encoding"] {
+			return f, badRequest(`%s.encoding must be "utf-8" or "base64", not empty; leave it out for utf-8`, at)
+		}
+	default:
+		return f, badRequest(`%s.encoding must be "utf-8" or "base64", not %q`, at, cut(f.Encoding, 32))
+	}
+	return f, nil
+}
+
+// pathProblem says why a path cannot be a file in the working directory; empty when it can.
+func pathProblem(p string) string {
+	switch {
+	case p == "":
+		return "is empty"
+	case len(p) > maxPathBytes:
+		return fmt.Sprintf("is longer than %d bytes", maxPathBytes)
+	case p[0] == '/':
+		return "is absolute"
+	case strings.Contains(p, `\`):
+		return `holds a backslash (folders are divided by /)`
+	case strings.ContainsFunc(p, unicode.IsControl):
+		return "holds a control character"
+	case strings.Count(p, "/") >= maxPathLevels:
+		return fmt.Sprintf("has more than %d levels", maxPathLevels)
+	}
+	for part := range strings.SplitSeq(p, "/") {
+		switch {
+		case part == "..":
+			return "leaves the working directory"
+		case part == "." || part == "":
+			return "has an empty part"
+		case len(part) > maxNameBytes:
+			return fmt.Sprintf("has a name longer than %d bytes", maxNameBytes)
+		}
+	}
+	return ""
+}
+
+// cut shortens what a client sent before it goes into a message.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "..."
+}
