@@ -1,0 +1,68 @@
+# `make run` serves, `make test` tests, `make help` names the rest. They work on a machine that has nothing but Go and make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+# Where the Go distribution puts itself, and often nothing puts it on PATH.
+GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+# Go's own stamp fails on a checkout that belongs to somebody else; the version says the same.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X safepy/internal/config.Version=$(VERSION)'
+# The race detector needs a C compiler. Without one the tests run all the same, and the summary says so. Looked for when used: it
+# may have been installed a moment ago.
+RACE = $(if $(shell command -v $${CC:-gcc}),-race)
+FUZZ_TIME ?= 10s
+
+.PHONY: build run test tests race lint bench chaos fuzz setup images clean help
+
+build: ## bin/api, bin/worker and bin/standalone
+	@mkdir -p bin
+	@$(BUILD) -o bin/ ./cmd/api ./cmd/worker ./cmd/standalone
+
+run: setup build ## install what is missing, build, and serve on :8080
+	@address=$${LISTEN_ADDR:-:$${PORT:-8080}}; printf '%s\n' '' 'Try it from another terminal:' '' \
+		"  curl http://127.0.0.1:$${address##*:}/execute -H 'Content-Type: application/json' \\" \
+		"    -d '{\"script\": \"def main():\\n    print(\\\"hello\\\")\\n    return {\\\"answer\\\": 6 * 7}\"}'" ''
+	@exec bin/standalone
+
+test: ## install what is missing, and run every test that this machine can run
+	@scripts/setup.sh test
+	@$(MAKE) tests
+
+tests: build
+	@$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -count=1 -timeout 14m -json ./... | \
+		$(GO) run ./scripts/testreport $(if $(RACE),,-note 'the race detector: no C compiler (gcc) here')
+
+race: ## the packages' own tests under the race detector
+	@CGO_ENABLED=1 $(GO) test -race ./internal/... ./cmd/...
+
+lint: ## gofmt, go vet, staticcheck, and the syntax of the scripts
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(wildcard cmd internal scripts test)); \
+		if [[ $$unformatted ]]; then printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; fi
+	@$(GO) vet ./...
+	@$(GO) tool staticcheck ./...
+	@for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
+
+bench: setup build ## measure, with the cold baseline in the same run
+	@$(GO) test -run '^$$' -bench . -benchmem ./...
+
+chaos: setup build ## kill workers and Redis under load
+	@$(GO) test $(RACE) -count=1 -timeout 20m -v ./test/chaos/...
+
+fuzz: ## every fuzz target, each for FUZZ_TIME (10s)
+	@GO=$(GO) scripts/fuzz.sh $(FUZZ_TIME)
+
+setup:
+	@scripts/setup.sh
+
+images: ## the three container images
+	docker build --build-arg VERSION=$(VERSION) -t safe-python-execution .
+	docker build --build-arg VERSION=$(VERSION) -t safe-python-execution-api -f Dockerfile.api .
+	docker build --build-arg VERSION=$(VERSION) -t safe-python-execution-worker -f Dockerfile.worker .
+
+clean: ## remove what build made; the jobs kept in data/ stay
+	@rm -rf bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
