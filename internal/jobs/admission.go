@@ -1,0 +1,207 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// backlogAge is how old the known queue lengths may be while jobs are submitted. Between two looks an API process counts
+	// its own submissions, so that alone it never exceeds the limit.
+	backlogAge = 50 * time.Millisecond
+	// drainMemory is the time over which the drain rate is averaged.
+	drainMemory = 15 * time.Second
+	// lightLoad is how many unfinished jobs a client must have to be sent to its own lane, not to the shortest.
+	lightLoad = 3
+)
+
+// backlog is what one process knows of the jobs that wait: how many, where, and how fast they go.
+type backlog struct {
+	rdb    redis.UniversalClient
+	layout layout
+	limit  int
+	log    *slog.Logger
+
+	mu        sync.Mutex
+	lengths   [][]int // per lane and priority
+	waiting   int     // at the last look, and what this process has added since
+	reserved  int     // of those, not yet sent
+	looked    time.Time
+	processed int64
+	rate      float64 // jobs per second
+	rated     time.Time
+
+	kick   chan struct{}
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newBacklog(rdb redis.UniversalClient, y layout, limit int, log *slog.Logger) *backlog {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &backlog{rdb: rdb, layout: y, limit: limit, log: log, kick: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	b.lengths = make([][]int, y.lanes)
+	for l := range b.lengths {
+		b.lengths[l] = make([]int, len(priorities))
+	}
+	go b.run(ctx)
+	return b
+}
+
+func (b *backlog) close() {
+	b.cancel()
+	<-b.done
+}
+
+// run looks again, off the way of the submissions, when one found the numbers old.
+func (b *backlog) run(ctx context.Context) {
+	defer close(b.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.kick:
+		}
+		look, cancel := context.WithTimeout(ctx, answerWithin)
+		// A Redis that is away is the submissions' to report.
+		_ = b.look(look)
+		cancel()
+	}
+}
+
+// reserve takes one of the places in the queue, or says that it is full. The reservation must be released once the job is
+// sent or given up.
+func (b *backlog) reserve(ctx context.Context) (release func(), err error) {
+	for again := true; ; again = false {
+		b.mu.Lock()
+		full := b.limit > 0 && b.waiting+b.reserved >= b.limit
+		if !full {
+			b.reserved++
+			old := time.Since(b.looked) > backlogAge
+			b.mu.Unlock()
+			if old {
+				select {
+				case b.kick <- struct{}{}:
+				default:
+				}
+			}
+			return b.release, nil
+		}
+		retry := b.retryAfter()
+		b.mu.Unlock()
+		if !again {
+			return nil, &BusyError{Scope: "service", RetryAfter: retry}
+		}
+		if err := b.look(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (b *backlog) release() {
+	b.mu.Lock()
+	b.reserved--
+	b.mu.Unlock()
+}
+
+// added counts a job that was sent, until the next look sees it.
+func (b *backlog) added(l lane, p Priority) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting++
+	b.lengths[l][p.rank()]++
+}
+
+func (p Priority) rank() int {
+	for i, q := range priorities {
+		if q.name == p {
+			return i
+		}
+	}
+	return 1
+}
+
+// look reads the lengths of all queues and how many jobs they have seen to their end.
+func (b *backlog) look(ctx context.Context) error {
+	var lengths []*redis.IntCmd
+	var seen []*redis.StringCmd
+	pipe := b.rdb.Pipeline()
+	for l := range b.layout.lanes {
+		for _, p := range priorities {
+			lengths = append(lengths, pipe.LLen(ctx, lane(l).pending(p.name)))
+			seen = append(seen, pipe.Get(ctx, lane(l).asynq(p.name)+"processed"))
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	waiting, processed := 0, int64(0)
+	for i := range lengths {
+		n := int(lengths[i].Val())
+		b.lengths[i/len(priorities)][i%len(priorities)] = n
+		waiting += n
+		done, _ := seen[i].Int64()
+		processed += done
+	}
+	now := time.Now()
+	b.drained(now, processed)
+	b.waiting, b.looked = waiting, now
+	return nil
+}
+
+// drained updates the rate, an average that forgets exponentially.
+func (b *backlog) drained(now time.Time, processed int64) {
+	elapsed := now.Sub(b.rated)
+	if b.rated.IsZero() || processed < b.processed {
+		b.rated, b.processed = now, processed
+		return
+	}
+	if elapsed < 200*time.Millisecond {
+		return // too short to tell a rate
+	}
+	rate := float64(processed-b.processed) / elapsed.Seconds()
+	weight := 1 - math.Exp(-float64(elapsed)/float64(drainMemory))
+	if b.rate == 0 {
+		weight = 1
+	}
+	b.rate += weight * (rate - b.rate)
+	b.rated, b.processed = now, processed
+}
+
+// retryAfter is when a tenth of the queue will be gone: room for more than the one who asks. Called with the lock held.
+func (b *backlog) retryAfter() time.Duration {
+	const least, most = time.Second, time.Minute
+	if b.rate <= 0 {
+		return 10 * time.Second // nothing was seen to move yet
+	}
+	room := float64(b.waiting-b.limit) + math.Max(1, float64(b.limit)/10)
+	wait := time.Duration(math.Ceil(room/b.rate)) * time.Second
+	return min(max(wait, least), most)
+}
+
+// shortest is the lane a job goes to when its client has little in flight, so that it never stands behind somebody's thousand
+// jobs: the client's own unless another is shorter. Whoever has much stays at home and queues behind itself. Jobs of nobody
+// in particular are spread.
+func (b *backlog) shortest(home lane, client string, p Priority) lane {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rank, start := p.rank(), rand.IntN(b.layout.lanes)
+	best := home
+	if client == "" {
+		best = lane(start)
+	}
+	for i := range b.layout.lanes {
+		l := lane((start + i) % b.layout.lanes)
+		if b.lengths[l][rank] < b.lengths[best][rank] {
+			best = l
+		}
+	}
+	return best
+}

@@ -1,0 +1,94 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A client's own keys share a hash tag made of its name, whatever characters that has.
+func clientTag(client string) string {
+	sum := sha256.Sum256([]byte(client))
+	return "safepy:{client-" + hex.EncodeToString(sum[:8]) + "}:"
+}
+
+func clientJobs(client string) string { return clientTag(client) + "jobs" }
+
+// admit applies the client's own limits and chooses between two ids for the job, which differ in their lane: where the queue
+// is short, for a client that has little in flight; its home, for one that has much. It costs a round trip, for named
+// clients only. The set of a client's jobs lies in another slot than the jobs do, so that a job may end without being taken
+// out of it when somebody dies in between: at the limit the set is checked against the records.
+func (q *Queue) admit(ctx context.Context, client, short, home string) (id string, err error) {
+	if client == "" {
+		return short, nil
+	}
+	every, burst := 0, 1.0
+	if r := q.o.ClientPerSecond; r > 0 {
+		every, burst = int(1e6/r), math.Max(1, math.Floor(r))
+	}
+	for again := true; ; again = false {
+		answer, err := admitScript.Run(ctx, q.rdb, []string{clientJobs(client), clientTag(client) + "bucket"},
+			short, home, lightLoad, q.o.ClientInFlight, every, burst).Slice()
+		if err != nil {
+			return "", err
+		}
+		verdict, _ := answer[0].(int64)
+		n, _ := answer[1].(int64)
+		switch {
+		case verdict == 0:
+			id, _ := answer[2].(string)
+			return id, nil
+		case verdict == 2:
+			wait := time.Duration(n) * time.Microsecond
+			return "", &BusyError{Scope: "key", RetryAfter: max(time.Second, (wait + time.Second - 1).Truncate(time.Second))}
+		case !again:
+			return "", &BusyError{Scope: "key", RetryAfter: time.Second}
+		}
+		if err := q.recount(ctx, client); err != nil {
+			return "", err
+		}
+	}
+}
+
+// dismiss takes a job out of its client's set.
+func (q *Queue) dismiss(ctx context.Context, client, id string) {
+	if client != "" {
+		// Left behind, it is found by recount.
+		_ = q.rdb.ZRem(ctx, clientJobs(client), id).Err()
+	}
+}
+
+// recount takes those jobs out of a client's set that are final or gone.
+func (q *Queue) recount(ctx context.Context, client string) error {
+	// The youngest second is left alone: their records are perhaps still being written.
+	before := strconv.FormatInt(time.Now().Add(-time.Second).UnixMicro(), 10)
+	ids, err := q.rdb.ZRangeByScore(ctx, clientJobs(client), &redis.ZRangeBy{Min: "-inf", Max: before}).Result()
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	pipe := q.rdb.Pipeline()
+	states := make([]*redis.StringCmd, len(ids))
+	for i, id := range ids {
+		l, _ := laneOf(id)
+		states[i] = pipe.HGet(ctx, l.record(id), "s")
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	var over []any
+	for i, s := range states {
+		if errors.Is(s.Err(), redis.Nil) || Status(s.Val()).Final() {
+			over = append(over, ids[i])
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return q.rdb.ZRem(ctx, clientJobs(client), over...).Err()
+}

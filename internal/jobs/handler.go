@@ -1,0 +1,266 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Why a run was ended before the script's own end.
+var (
+	errCanceled = errors.New("canceled")
+	errStopping = errors.New("worker stops")
+	errLost     = errors.New("lease lost")
+	errOverrun  = errors.New("script outlived its timeout")
+)
+
+const (
+	// overrun is what a run may take beyond the job's timeout: setup, and the Runner's own killing.
+	overrun = 10 * time.Second
+	// errorRest holds a slot after its Runner failed, so that another worker gets the job.
+	errorRest = 500 * time.Millisecond
+)
+
+// handler runs the jobs that the broker has taken, and writes how they ended.
+type handler struct {
+	broker  *broker
+	run     Runner
+	timeout time.Duration
+	log     *slog.Logger
+
+	jobs context.Context // ends when the running jobs must
+	stop context.CancelCauseFunc
+
+	mu      sync.Mutex
+	running map[string]*running
+}
+
+type running struct {
+	claim *claim
+	end   context.CancelCauseFunc
+}
+
+func newHandler(b *broker, run Runner, timeout time.Duration, log *slog.Logger) *handler {
+	ctx, stop := context.WithCancelCause(context.Background())
+	return &handler{broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}}
+}
+
+// abort ends all running jobs; they go back into the queue.
+func (h *handler) abort() { h.stop(errStopping) }
+
+// ProcessTask is asynq's handler. It returns an error only when the job could neither be ended nor given back, and then
+// the end of its lease brings it back.
+func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
+	id := task.ResultWriter().TaskID()
+	c := h.broker.take(id)
+	if c == nil {
+		return fmt.Errorf("job %s: not taken by this worker", id)
+	}
+	jobCtx, end := context.WithCancelCause(h.jobs)
+	defer end(nil)
+	// asynq's context ends when the lease does: somebody else has the job then.
+	defer context.AfterFunc(ctx, func() { end(errLost) })()
+	h.began(c, end)
+	defer h.ended(c)
+
+	r := &Request{}
+	if err := json.Unmarshal([]byte(c.request), r); err != nil {
+		h.log.Error("request cannot be read", "job", id, "error", err)
+		return h.finish(c, Failed, &Outcome{Error: &Error{Code: Internal, Message: "the request could not be read"}})
+	}
+	c.request = "" // megabytes, perhaps
+	runCtx, cancel := context.WithTimeoutCause(jobCtx, h.timeout+overrun, errOverrun)
+	defer cancel()
+	o, err := h.protected(runCtx, r)
+	return h.conclude(c, o, err, context.Cause(runCtx))
+}
+
+// protected turns a panic of the Runner into its error.
+func (h *handler) protected(ctx context.Context, r *Request) (o *Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("runner panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	o, err = h.run.Run(ctx, r)
+	if err == nil && o == nil {
+		err = errors.New("neither outcome nor error")
+	}
+	return o, err
+}
+
+// conclude decides what becomes of a job after a run, by what ended it.
+func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
+	if err == nil && o.Error == nil && len(o.Result) > 0 {
+		return h.finish(c, Completed, o) // it was faster than whatever wanted to end it
+	}
+	switch {
+	case errors.Is(cause, errCanceled):
+		if o == nil {
+			o = &Outcome{}
+		}
+		o.Error, o.Result = nil, nil
+		return h.finish(c, Canceled, o)
+	case errors.Is(cause, errLost):
+		h.log.Warn("lease lost: the job runs again elsewhere", "job", c.id)
+		h.broker.off(c.id)
+		return nil
+	case errors.Is(cause, errStopping):
+		return h.release(c, false, nil)
+	case err != nil:
+		h.log.Error("job could not be run", "job", c.id, "attempt", c.attempt, "error", err)
+		return h.release(c, true, err)
+	case errors.Is(cause, errOverrun) && o.Error == nil:
+		o.Error = &Error{Code: Timeout, Message: "the script did not end in time"}
+	}
+	if o.Error != nil {
+		return h.finish(c, Failed, o)
+	}
+	o.Result = json.RawMessage("null")
+	return h.finish(c, Completed, o)
+}
+
+// finish writes the outcome, however long Redis needs to take it, and only gives up when the worker must go. If the lease
+// runs out meanwhile the job may have been given to somebody else; the first outcome stands.
+func (h *handler) finish(c *claim, status Status, o *Outcome) error {
+	finished := c.started.Add(time.Since(c.obtained))
+	doc, err := json.Marshal(document(c, status, o, finished))
+	if err != nil {
+		h.log.Error("outcome is not JSON", "job", c.id, "error", err)
+		status = Failed
+		o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage, Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
+		if doc, err = json.Marshal(document(c, status, o, finished)); err != nil {
+			return fmt.Errorf("job %s: encode outcome: %w", c.id, err)
+		}
+	}
+	return h.persist(c, func(ctx context.Context) error {
+		won, err := h.broker.finish(ctx, c, status, o.Error, finished, doc)
+		if err != nil {
+			return err
+		}
+		if !won {
+			h.log.Warn("outcome dropped: the job had ended before", "job", c.id, "attempt", c.attempt)
+		}
+		if c.client != "" {
+			// Left behind, it is found by the client's next submission at its limit.
+			_ = h.broker.ZRem(ctx, clientJobs(c.client), c.id).Err()
+		}
+		return nil
+	})
+}
+
+func (h *handler) release(c *claim, lost bool, cause error) error {
+	message := ""
+	if cause != nil {
+		message = "no worker could run this job"
+	}
+	err := h.persist(c, func(ctx context.Context) error {
+		return h.broker.release(ctx, c.pending, c.id, lost, maxErrors, Internal, message)
+	})
+	if lost {
+		h.broker.park.pause(errorRest)
+	}
+	return err
+}
+
+// persist repeats a write until Redis takes it. A stopping worker waits for stopPatience.
+func (h *handler) persist(c *claim, write func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(h.jobs, func() { time.AfterFunc(stopPatience, cancel) })()
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := write(ctx)
+		if err == nil {
+			return nil
+		}
+		h.log.Warn("outcome not written yet", "job", c.id, "error", err)
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return fmt.Errorf("job %s: %w", c.id, err)
+		}
+	}
+}
+
+func (h *handler) began(c *claim, end context.CancelCauseFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running[c.id] = &running{claim: c, end: end}
+}
+
+func (h *handler) ended(c *claim) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.running[c.id]; r != nil && r.claim == c {
+		delete(h.running, c.id)
+	}
+}
+
+func (h *handler) cancel(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.running[id]; r != nil {
+		r.end(errCanceled)
+	}
+}
+
+// listen waits for jobs to cancel. What was said while it did not listen stands in the records.
+func (h *handler) listen(ctx context.Context) {
+	sub := h.broker.Subscribe(ctx, cancelChannel)
+	defer sub.Close()
+	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(256))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, ok := <-messages:
+			if !ok {
+				return
+			}
+			switch m := m.(type) {
+			case *redis.Message:
+				h.cancel(m.Payload)
+			case *redis.Subscription:
+				h.lookForCanceled(ctx)
+			}
+		}
+	}
+}
+
+// lookForCanceled reads the records of the running jobs: the net beneath the channel.
+func (h *handler) lookForCanceled(ctx context.Context) {
+	h.mu.Lock()
+	ids := make([]string, 0, len(h.running))
+	for id := range h.running {
+		ids = append(ids, id)
+	}
+	h.mu.Unlock()
+	if len(ids) == 0 {
+		return
+	}
+	pipe := h.broker.Pipeline()
+	asked := make([]*redis.BoolCmd, len(ids))
+	for i, id := range ids {
+		l, _ := laneOf(id)
+		asked[i] = pipe.HExists(ctx, l.record(id), "cancel")
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return // the next look is in three seconds
+	}
+	for i, id := range ids {
+		if asked[i].Val() {
+			h.cancel(id)
+		}
+	}
+}

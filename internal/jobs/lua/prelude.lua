@@ -1,0 +1,79 @@
+-- What the scripts below share. Everything of a lane (its three asynq queues, the records of its jobs, its index) carries
+-- the same hash tag, so that one script sees all of it in one step, on a cluster too:
+--   asynq:{<lane>}-<priority>}:pending|active|lease|paused|t:<id>   asynq's own
+--   safepy:{<lane>}:j:<id>    the record of a job, a hash:
+--       s status, c created, st started, fin finished (unix microseconds by Redis' clock), n attempts, x times lost,
+--       p pending list it is queued on, req request, reply channels to tell, cl client, fp fingerprint, ttl seconds,
+--       cancel asked for, ec/em error code and message, doc the final job document
+--   safepy:{<lane>}:recent    job ids by creation, for listing
+
+local function microseconds()
+  local t = redis.call('TIME')
+  return t[1] .. string.format('%06d', tonumber(t[2]))
+end
+
+local function queue_of(pending) return string.sub(pending, 1, -8) end
+
+local function lane_of(key) return 'safepy:{' .. string.match(key, '{([^}]*)}') .. '}:' end
+
+local function wake(bell, pending)
+  -- One token per job: whoever takes one looks at the queues once. More than a thousand would only be looked at in vain.
+  if redis.call('LLEN', bell) < 1024 then redis.call('RPUSH', bell, pending) end
+end
+
+-- Tells everybody who asked. The document travels along when it is small, which saves them the read.
+local function tell(rec, id, doc)
+  local channels = redis.call('HGET', rec, 'reply')
+  if channels then
+    for channel in string.gmatch(channels, '%S+') do redis.call('PUBLISH', channel, id .. doc) end
+  end
+end
+
+local function forget_request(rec)
+  redis.call('HDEL', rec, 'req', 'reply', 'cancel')
+  redis.call('EXPIRE', rec, redis.call('HGET', rec, 'ttl'))
+end
+
+local function count_processed(q, day, expires)
+  if redis.call('INCR', q .. 'processed:' .. day) == 1 then
+    redis.call('EXPIREAT', q .. 'processed:' .. day, expires)
+  end
+  redis.call('INCR', q .. 'processed')
+end
+
+-- A final state that no run of the script brought about.
+local function close(rec, id, status, code, message)
+  redis.call('HSET', rec, 's', status, 'fin', microseconds())
+  if code ~= '' then redis.call('HSET', rec, 'ec', code, 'em', message) end
+  tell(rec, id, '')
+  forget_request(rec)
+end
+
+-- Takes a job away from the worker that has it: back to the head of its queue, or to its end when it was lost too often.
+-- Returns the state it is in now, or nothing when it was no longer active.
+local function take_back(pending, bell, id, lost, limit, code, message)
+  local q, rec = queue_of(pending), lane_of(pending) .. 'j:' .. id
+  redis.call('ZREM', q .. 'lease', id)
+  if redis.call('LREM', q .. 'active', 1, id) == 0 then return false end
+  local status = redis.call('HGET', rec, 's')
+  if status ~= 'running' and status ~= 'queued' then
+    redis.call('DEL', q .. 't:' .. id)
+    return status
+  end
+  if redis.call('HEXISTS', rec, 'cancel') == 1 then
+    redis.call('DEL', q .. 't:' .. id)
+    close(rec, id, 'canceled', '', '')
+    return 'canceled'
+  end
+  if lost and redis.call('HINCRBY', rec, 'x', 1) >= limit then
+    redis.call('DEL', q .. 't:' .. id)
+    close(rec, id, 'failed', code, message)
+    return 'failed'
+  end
+  redis.call('HSET', rec, 's', 'queued')
+  redis.call('HDEL', rec, 'st')
+  redis.call('HSET', q .. 't:' .. id, 'state', 'pending')
+  redis.call('RPUSH', pending, id)
+  wake(bell, pending)
+  return 'queued'
+end

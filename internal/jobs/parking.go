@@ -1,0 +1,143 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+)
+
+// slowPoll is how long a parked worker waits for the bell before it looks by itself: the net beneath lost tokens, and how long
+// a queue that is taken out of pause may go unnoticed.
+const slowPoll = 5 * time.Second
+
+// parking is where a worker without a job waits. A submission puts a token on the bell, a Redis list; BLPOP hands each token
+// to one waiting worker at once. Every wait follows a look that found the queues empty, and that look empties the bell in
+// the same step: a token on it is therefore never older than the jobs it stands for, and no job is without one.
+type parking struct {
+	rdb   redis.UniversalClient
+	spots []*spot
+	heard chan heard
+	stop  chan struct{}
+	once  sync.Once
+	wg    sync.WaitGroup
+
+	mu     sync.Mutex
+	parked bool
+}
+
+// spot is one bell to listen at. On a cluster there is one for each lane.
+type spot struct {
+	bell  string
+	alarm string // a list of our own, to end the waiting
+	busy  bool   // somebody listens; guarded by parking.mu
+}
+
+type heard struct {
+	hint string
+	err  error
+}
+
+func newParking(rdb redis.UniversalClient, y layout) *parking {
+	p := &parking{rdb: rdb, stop: make(chan struct{})}
+	for _, lanes := range y.groups() {
+		bell := y.bell(lanes[0])
+		p.spots = append(p.spots, &spot{bell: bell, alarm: bell + ":stop:" + uuid.NewString()})
+	}
+	p.heard = make(chan heard, len(p.spots))
+	return p
+}
+
+func (p *parking) stopping() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits, but not longer than until the stop.
+func (p *parking) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.stop:
+	}
+}
+
+// wait returns when it is time to look at the queues: at a token, which says which queue, after slowPoll, or at the stop.
+func (p *parking) wait() (hint string, err error) {
+	p.mu.Lock()
+	p.parked = true
+	for _, s := range p.spots {
+		if !s.busy && !p.stopping() {
+			s.busy = true
+			p.wg.Add(1)
+			go p.listen(s)
+		}
+	}
+	p.mu.Unlock()
+	var h heard
+	select {
+	case h = <-p.heard:
+	case <-p.stop:
+	}
+	p.mu.Lock()
+	p.parked = false
+	p.mu.Unlock()
+	return h.hint, h.err
+}
+
+// listen waits for one token. One that comes when this worker is not parked any more is given back for others.
+func (p *parking) listen(s *spot) {
+	defer p.wg.Done()
+	v, err := p.rdb.BLPop(context.Background(), slowPoll, s.bell, s.alarm).Result()
+	h := heard{}
+	switch {
+	case err == nil && v[0] == s.bell:
+		h.hint = v[1]
+	case err != nil && !errors.Is(err, redis.Nil):
+		h.err = err
+	}
+	p.mu.Lock()
+	s.busy = false
+	wanted := p.parked && !p.stopping()
+	if wanted {
+		p.heard <- h // has room for one of each spot
+	}
+	p.mu.Unlock()
+	if !wanted && h.hint != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		p.rdb.LPush(ctx, s.bell, h.hint)
+	}
+}
+
+// close wakes whoever is parked, for good, and waits until nobody listens any more: at once when Redis answers, otherwise
+// until the connections give up.
+func (p *parking) close() {
+	p.once.Do(func() {
+		p.mu.Lock()
+		close(p.stop)
+		var alarms []string
+		for _, s := range p.spots {
+			if s.busy {
+				alarms = append(alarms, s.alarm)
+			}
+		}
+		p.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		for _, a := range alarms {
+			// Nothing is left behind: a list expires when nobody takes the token.
+			p.rdb.RPush(ctx, a, "stop")
+			p.rdb.Expire(ctx, a, 2*slowPoll)
+		}
+	})
+	p.wg.Wait()
+}

@@ -1,0 +1,206 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// How long a Redis that does not answer is waited for. A submission gives up after answerWithin whatever these say.
+const (
+	dialTimeout  = time.Second
+	readTimeout  = 3 * time.Second
+	answerWithin = 1500 * time.Millisecond
+)
+
+// OpenRedis makes a client for redis://, rediss://, unix://, redis-sentinel://, rediss-sentinel://, redis-cluster:// and
+// rediss-cluster:// with user:password@ and go-redis' query options. Sentinels and cluster nodes are a comma-separated list
+// of host:port; a sentinel URL names its master and database in the path:
+//
+//	redis-sentinel://user:password@s1:26379,s2:26379/mymaster/0?sentinel_password=...
+//	redis-cluster://n1:6379,n2:6379,n3:6379
+//
+// It does not connect. User and password of a sentinel URL are those of the master.
+func OpenRedis(rawURL string) (redis.UniversalClient, error) {
+	scheme, rest, ok := strings.Cut(rawURL, "://")
+	if !ok {
+		return nil, errors.New("redis url: want redis://, rediss://, redis-sentinel://, redis-cluster:// or unix://")
+	}
+	switch scheme {
+	case "redis", "rediss", "unix":
+		return openSingle(rawURL)
+	case "redis-sentinel", "rediss-sentinel":
+		return openSentinel(strings.TrimSuffix(scheme, "-sentinel"), rest)
+	case "redis-cluster", "rediss-cluster":
+		return openCluster(strings.TrimSuffix(scheme, "-cluster"), rest)
+	}
+	return nil, fmt.Errorf("redis url: unknown scheme %q", scheme)
+}
+
+func openSingle(rawURL string) (redis.UniversalClient, error) {
+	o, err := redis.ParseURL(rawURL)
+	if err != nil {
+		return nil, hidePassword(err, rawURL)
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
+	o.PoolSize = orDefault(o.PoolSize, poolSize())
+	o.DialerRetries = orDefault(o.DialerRetries, 1)
+	o.MaintNotificationsConfig = noMaintenance()
+	return redis.NewClient(o), nil
+}
+
+func openSentinel(scheme, rest string) (redis.UniversalClient, error) {
+	u, hosts, err := splitHosts(scheme, rest)
+	if err != nil {
+		return nil, err
+	}
+	path := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if path[0] == "" || len(path) > 2 {
+		return nil, errors.New("redis-sentinel url: want redis-sentinel://host:port,.../<master name>/<database>")
+	}
+	u.Path = ""
+	if len(path) == 2 {
+		u.Path = "/" + path[1]
+	}
+	user := u.User
+	u.User = nil
+	q := u.Query()
+	q.Set("master_name", path[0])
+	sentinelUser, sentinelPassword := q.Get("sentinel_username"), q.Get("sentinel_password")
+	q.Del("sentinel_username")
+	q.Del("sentinel_password")
+	for _, h := range hosts[1:] {
+		q.Add("addr", h)
+	}
+	u.RawQuery = q.Encode()
+	o, err := redis.ParseFailoverURL(u.String())
+	if err != nil {
+		return nil, hidePassword(err, u.String())
+	}
+	o.SentinelUsername, o.SentinelPassword = sentinelUser, sentinelPassword
+	if user != nil {
+		o.Username = user.Username()
+		o.Password, _ = user.Password()
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
+	o.PoolSize = orDefault(o.PoolSize, poolSize())
+	o.DialerRetries = orDefault(o.DialerRetries, 1)
+	return redis.NewFailoverClient(o), nil
+}
+
+func openCluster(scheme, rest string) (redis.UniversalClient, error) {
+	u, hosts, err := splitHosts(scheme, rest)
+	if err != nil {
+		return nil, err
+	}
+	q := u.Query()
+	for _, h := range hosts[1:] {
+		q.Add("addr", h)
+	}
+	u.RawQuery = q.Encode()
+	o, err := redis.ParseClusterURL(u.String())
+	if err != nil {
+		return nil, hidePassword(err, u.String())
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
+	o.PoolSize = orDefault(o.PoolSize, poolSize())
+	o.DialerRetries = orDefault(o.DialerRetries, 1)
+	o.MaintNotificationsConfig = noMaintenance()
+	return redis.NewClusterClient(o), nil
+}
+
+// splitHosts takes the list of hosts out of a URL, since url.Parse knows only one.
+func splitHosts(scheme, rest string) (*url.URL, []string, error) {
+	authority, tail := rest, ""
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		authority, tail = rest[:i], rest[i:]
+	}
+	user := ""
+	if i := strings.LastIndex(authority, "@"); i >= 0 {
+		user, authority = authority[:i+1], authority[i+1:]
+	}
+	hosts := strings.Split(authority, ",")
+	for _, h := range hosts {
+		if h == "" {
+			return nil, nil, errors.New("redis url: empty host in the list")
+		}
+	}
+	u, err := url.Parse(scheme + "://" + user + hosts[0] + tail)
+	if err != nil {
+		return nil, nil, errors.New("redis url: cannot be parsed (special characters in a password need %-encoding)")
+	}
+	return u, hosts, nil
+}
+
+// hidePassword: url.Parse quotes what it could not read, and errors end up in logs.
+func hidePassword(err error, rawURL string) error {
+	if e := new(url.Error); errors.As(err, &e) {
+		return errors.New("redis url: cannot be parsed (special characters in a password need %-encoding)")
+	}
+	return fmt.Errorf("redis url: %w", err)
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// poolSize leaves room for the connections that are parked on a bell and for those that listen.
+func poolSize() int { return 16 + 10*runtime.GOMAXPROCS(0) }
+
+// noMaintenance: the hand-over notices of one vendor's cloud cost every other Redis an error per connection.
+func noMaintenance() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// CheckRedis reports why this Redis cannot hold the queue: it does not answer, it is too old, or it would evict keys when
+// full, which loses accepted jobs silently. A Redis that does not tell its policy (managed ones forbid CONFIG and may omit
+// it from INFO) is accepted.
+func CheckRedis(ctx context.Context, rdb redis.UniversalClient) error {
+	if c, ok := rdb.(*redis.ClusterClient); ok {
+		return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return checkNode(ctx, node) })
+	}
+	return checkNode(ctx, rdb)
+}
+
+func checkNode(ctx context.Context, rdb redis.UniversalClient) error {
+	if err := rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	info, err := rdb.Info(ctx, "memory").Result()
+	if err != nil {
+		info = ""
+	}
+	policy := infoField(info, "maxmemory_policy")
+	if policy == "" {
+		if m, err := rdb.ConfigGet(ctx, "maxmemory-policy").Result(); err == nil {
+			policy = m["maxmemory-policy"]
+		}
+	}
+	if policy != "" && policy != "noeviction" {
+		return fmt.Errorf("redis: maxmemory-policy is %s, which loses jobs when memory is full; set it to noeviction", policy)
+	}
+	return nil
+}
+
+func infoField(info, name string) string {
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}

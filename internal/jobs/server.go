@@ -1,0 +1,161 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Runner runs one script to its end. An error means that this worker could not run it, and the job is tried again
+// elsewhere; whatever the script itself did is in the Outcome. When ctx ends the script is killed, and the Outcome holds
+// what it wrote until then.
+type Runner interface {
+	Run(ctx context.Context, r *Request) (*Outcome, error)
+}
+
+// ServerOptions are a worker process's view of the queue. The zero value works.
+type ServerOptions struct {
+	// Concurrency is how many jobs run at the same time; 0 is one per core.
+	Concurrency int
+	// JobTimeout is the longest a script may run, which the Runner sees to. A run that is far beyond it is ended here. 0 is
+	// ten minutes.
+	JobTimeout time.Duration
+	// StopGrace is how long running jobs may go on after a stop; then they are killed and queued again. 0 is JobTimeout and
+	// five seconds more.
+	StopGrace time.Duration
+	// Shards as in QueueOptions: the same in every process.
+	Shards int
+	Logger *slog.Logger
+}
+
+const (
+	// maxLost is how many workers a job may take down with it.
+	maxLost     = 2
+	lostMessage = "the worker was lost while it ran this job, twice"
+	// maxErrors is how often a Runner may fail to run a job.
+	maxErrors = 3
+	// maxPublished is the longest document that travels with the bell: most are below 1 kB, and a client of Redis that does
+	// not keep up is cut off at 8 MB.
+	maxPublished = 64 << 10
+
+	// sweepEvery, with the lease of 30 s, brings back the jobs of a worker killed within 33 s. One command for all queues.
+	sweepEvery    = 3 * time.Second
+	announceEvery = time.Minute
+	// stopPatience is what a stop takes at most beyond the grace, while Redis does not answer.
+	stopPatience = 5 * time.Second
+)
+
+// Server is the worker side of the jobs.
+type Server struct {
+	o       ServerOptions
+	broker  *broker
+	handler *handler
+	log     *slog.Logger
+	once    sync.Once
+}
+
+// NewServer does not need Redis to be up. It does not close rdb.
+func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server, error) {
+	y, err := newLayout(rdb, o.Shards)
+	if err != nil {
+		return nil, err
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if o.JobTimeout == 0 {
+		o.JobTimeout = 10 * time.Minute
+	}
+	if o.StopGrace == 0 {
+		o.StopGrace = o.JobTimeout + 5*time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	b := newBroker(rdb, y, o.Logger)
+	return &Server{o: o, broker: b, handler: newHandler(b, run, o.JobTimeout, o.Logger), log: o.Logger}, nil
+}
+
+// Run serves until ctx ends. Then it takes no more jobs, lets the running ones end for StopGrace, puts the rest back into the
+// queue, and returns nil. A server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	first := false
+	s.once.Do(func() { first = true })
+	if !first {
+		return errors.New("jobs server: runs only once")
+	}
+	srv := asynq.NewServerFromRedisClient(s.broker, asynq.Config{
+		Concurrency:     s.o.Concurrency,
+		Queues:          s.broker.layout.queues(),
+		Logger:          asynqLog{s.log},
+		LogLevel:        asynq.InfoLevel,
+		ShutdownTimeout: s.o.StopGrace + stopPatience,
+		// Between two dequeues, that is only while stopping.
+		TaskCheckInterval: 10 * time.Millisecond,
+		// Nothing of ours is ever scheduled, retried by asynq or kept by it as completed.
+		DelayedTaskCheckInterval: time.Minute,
+		JanitorInterval:          10 * time.Minute,
+		RetryDelayFunc:           func(int, error, *asynq.Task) time.Duration { return 0 },
+	})
+	if err := srv.Start(asynq.HandlerFunc(s.handler.ProcessTask)); err != nil {
+		return fmt.Errorf("start asynq: %w", err)
+	}
+	background, end := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { s.housekeep(background) })
+	wg.Go(func() { s.handler.listen(background) })
+
+	<-ctx.Done()
+	s.broker.park.close()
+	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
+	srv.Shutdown()
+	grace.Stop()
+	end()
+	wg.Wait()
+	return nil
+}
+
+// housekeep does what must be done from time to time, whether there is work or not.
+func (s *Server) housekeep(ctx context.Context) {
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	announce := time.NewTicker(announceEvery)
+	defer announce.Stop()
+	s.announce(ctx)
+	s.sweep(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sweep.C:
+			s.sweep(ctx)
+			s.handler.lookForCanceled(ctx)
+		case <-announce.C:
+			s.announce(ctx)
+		}
+	}
+}
+
+func (s *Server) sweep(ctx context.Context) {
+	if err := s.broker.sweep(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("sweep for lost jobs failed", "error", err)
+	}
+}
+
+// announce tells asynq's tools which queues there are.
+func (s *Server) announce(ctx context.Context) {
+	var names []any
+	for q := range s.broker.layout.queues() {
+		names = append(names, q)
+	}
+	if err := s.broker.SAdd(ctx, "asynq:queues", names...).Err(); err != nil && ctx.Err() == nil {
+		s.log.Warn("announcing the queues failed", "error", err)
+	}
+}
