@@ -1,0 +1,167 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// child is the worker's side of one forked process: what goes in, what comes out. Everything that comes out is hostile.
+type child struct {
+	stdin, job     *os.File
+	stdout, stderr *reader
+	result         *reader
+	// walled is closed at the first byte of the result, which the child sends from behind its walls, or at its end.
+	walled chan struct{}
+	// flooded receives one value for each stream that passes its bound.
+	flooded chan struct{}
+}
+
+// resultSlack is what a result's header (error, traceback, files) may take beside the result itself.
+const resultSlack = 8 << 20
+
+// newChild opens the pipes of one job. theirs are its five descriptors in the order that walls.py gives them.
+func newChild(l Limits) (c *child, theirs []*os.File, err error) {
+	var opened []*os.File
+	defer func() {
+		if err != nil {
+			for _, f := range opened {
+				f.Close()
+			}
+		}
+	}()
+	var reads, writes []*os.File // of stdin, stdout, stderr, job, result
+	for _, name := range []string{"stdin", "stdout", "stderr", "job", "result"} {
+		inward := name == "stdin" || name == "job"
+		r, w, err := pipe(name, inward)
+		if err != nil {
+			return nil, nil, err
+		}
+		opened = append(opened, r, w)
+		reads, writes = append(reads, r), append(writes, w)
+	}
+	c = &child{stdin: writes[0], job: writes[3], walled: make(chan struct{}), flooded: make(chan struct{}, 3)}
+	flood := int64(l.OutputBytes) * FloodFactor
+	c.stdout = startReader(reads[1], l.OutputBytes, flood, c.flooded, nil)
+	c.stderr = startReader(reads[2], l.OutputBytes, flood, c.flooded, nil)
+	keep := l.ResultBytes + resultSlack
+	c.result = startReader(reads[4], keep, int64(keep), c.flooded, c.walled)
+	return c, []*os.File{reads[0], writes[1], writes[2], reads[3], writes[4]}, nil
+}
+
+// pipe makes a pipe whose end at this side can be waited for without a thread; the other end blocks, as Python expects.
+func pipe(name string, inward bool) (r, w *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, fmt.Errorf("pipe: %w", err)
+	}
+	own := fds[0]
+	if inward {
+		own = fds[1]
+	}
+	if err := unix.SetNonblock(own, true); err != nil {
+		return nil, nil, fmt.Errorf("pipe: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
+}
+
+// failure is why the child could not be walled, or nil. Valid once walled is closed.
+func (c *child) failure() error {
+	first := c.result.bytes()
+	switch {
+	case len(first) == 0:
+		return errors.New("the jail's child ended before it was walled")
+	case first[0] == '!':
+		<-c.result.done
+		return fmt.Errorf("walls: %s", c.result.bytes()[1:])
+	}
+	return nil
+}
+
+// close lets go of the child, whatever its state; its readers end with it.
+func (c *child) close() {
+	c.stdin.Close()
+	c.job.Close()
+	for _, r := range []*reader{c.stdout, c.stderr, c.result} {
+		r.file.Close()
+		<-r.done
+	}
+}
+
+// reader takes in one pipe to its end, keeps the first bytes and throws the rest away.
+type reader struct {
+	file *os.File
+	done chan struct{} // closed at the end of the pipe
+	// grown is sent to, without waiting, whenever something came.
+	grown chan struct{}
+
+	mu    sync.Mutex
+	kept  []byte
+	total int64
+}
+
+// startReader keeps the first keep bytes. flooded gets one value when more than flood have come; first is closed at the first
+// byte or at the end.
+func startReader(f *os.File, keep int, flood int64, flooded chan<- struct{}, first chan<- struct{}) *reader {
+	r := &reader{file: f, done: make(chan struct{}), grown: make(chan struct{}, 1)}
+	go func() {
+		defer close(r.done)
+		defer func() {
+			if first != nil {
+				close(first)
+			}
+		}()
+		buffer := make([]byte, 4<<10)
+		for {
+			n, err := f.Read(buffer)
+			if n > 0 {
+				before := r.total
+				r.add(buffer[:n], keep)
+				if before <= flood && r.total > flood {
+					flooded <- struct{}{}
+				}
+				if first != nil {
+					close(first)
+					first = nil
+				}
+				select {
+				case r.grown <- struct{}{}:
+				default:
+				}
+			}
+			if err != nil {
+				return
+			}
+			if n == len(buffer) && n < 256<<10 {
+				buffer = make([]byte, 256<<10) // most jobs write little; those that write much are read in large pieces
+			}
+		}
+	}()
+	return r
+}
+
+func (r *reader) add(p []byte, keep int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.total += int64(len(p))
+	if room := keep - len(r.kept); room > 0 {
+		r.kept = append(r.kept, p[:min(room, len(p))]...)
+	}
+}
+
+// bytes is what has been kept so far.
+func (r *reader) bytes() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept
+}
+
+// cut reports whether more came than was kept.
+func (r *reader) cut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.total > int64(len(r.kept))
+}

@@ -1,0 +1,194 @@
+package jail
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// The identities inside a jail: the fork server is root of its own user namespace, a job is somebody else there.
+const (
+	serverUID = 0
+	jobUID    = 1000
+)
+
+// spec is everything that decides a jail's command line.
+type spec struct {
+	program string // path of nsjail or bubblewrap
+	level   Level
+	root    root
+	// chroot is the ready root tree of level Process, "" for the host's own root.
+	chroot string
+	// ids are the host's uids and gids behind the jail's: those of the server and of the job.
+	ids ids
+	// directory is the job's working directory at level Process, as the job sees it.
+	directory string
+	// script is what Python runs first.
+	script string
+	// openFiles bounds the server; the job's own limits come later.
+	openFiles int
+}
+
+// ids are a jail's identities outside.
+type ids struct {
+	// split is set where the worker may map two: without privilege only its own uid can be mapped, once.
+	split       bool
+	server, job int
+}
+
+// environment is all that Python is given. One BLAS thread: more cost 140 MB of address space, start at import, and a fork server
+// must have none. One malloc arena: each further one takes 64 MB of the job's address space.
+var environment = []string{
+	"PATH=/usr/bin", "LANG=C.UTF-8", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC", "PYTHONDONTWRITEBYTECODE=1",
+	"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "NUMEXPR_NUM_THREADS=1",
+	"MALLOC_ARENA_MAX=1", "MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp",
+}
+
+// around are the system calls that nothing in a jail makes, server included: the second layer, outside the job's own filter.
+var around = []string{
+	"ptrace", "process_vm_readv", "process_vm_writev", "kexec_load", "init_module", "finit_module", "delete_module", "reboot",
+	"swapon", "swapoff", "acct", "quotactl", "add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd",
+	"open_by_handle_at", "settimeofday", "clock_settime", "clock_adjtime", "syslog", "lookup_dcookie", "mbind", "move_pages", "vhangup",
+}
+
+func (s spec) python() []string {
+	return []string{s.root.python, "-I", "-B", "-c", s.script}
+}
+
+// nsjailArgs is the command line of nsjail for s.
+func nsjailArgs(s spec) []string {
+	args := []string{
+		s.program, "-Mo", "--quiet", "--disable_proc", "--hostname", "jail", "--nice_level", "0",
+		// nsjail's own defaults are meant for one short job; the server lives on, and its jobs get limits of their own.
+		"--time_limit", "0", "--rlimit_as", "max", "--rlimit_cpu", "max", "--rlimit_fsize", "max", "--rlimit_core", "0",
+		"--rlimit_stack", "8", "--rlimit_nproc", "max", "--rlimit_nofile", strconv.Itoa(s.openFiles),
+		"--pass_fd", strconv.Itoa(controlFD), "--seccomp_string", kafel(around),
+	}
+	for _, e := range s.environment() {
+		args = append(args, "--env", e)
+	}
+	if s.level == Process {
+		id := strconv.Itoa(s.ids.job)
+		args = append(args, "--user", id, "--group", id, "--cwd", s.directory,
+			"--disable_clone_newuser", "--disable_clone_newns", "--disable_clone_newpid", "--disable_clone_newnet",
+			"--disable_clone_newipc", "--disable_clone_newuts", "--disable_clone_newcgroup")
+		if s.chroot != "" {
+			args = append(args, "--chroot", s.chroot)
+		}
+		return append(append(args, "--"), s.python()...)
+	}
+	args = append(args, "--keep_caps", "--iface_no_lo", "--cwd", "/tmp", "--tmpfsmount", "/tmp")
+	for _, m := range s.ids.maps() {
+		id := fmt.Sprintf("%d:%d:1", m.ContainerID, m.HostID)
+		args = append(args, "--user", id, "--group", id)
+	}
+	for _, path := range s.root.binds {
+		args = append(args, "--bindmount_ro", path)
+	}
+	for _, l := range s.root.links {
+		args = append(args, "--symlink", l.target+":"+l.path)
+	}
+	return append(append(args, "--"), s.python()...)
+}
+
+// kafel writes the outer filter in nsjail's policy language.
+func kafel(denied []string) string {
+	return fmt.Sprintf("ERRNO(%d) { %s } DEFAULT ALLOW", int(syscall.EPERM), strings.Join(denied, ", "))
+}
+
+// bubblewrapArgs is the command line of bubblewrap for s, which it runs in a user namespace that bubblewrapAttr asks for.
+func bubblewrapArgs(s spec) []string {
+	args := []string{
+		s.program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail",
+		"--as-pid-1", "--cap-add", "ALL", "--seccomp", strconv.Itoa(filterFD), "--clearenv",
+	}
+	if !s.ids.split {
+		id := strconv.Itoa(jobUID)
+		args = append(args, "--unshare-user", "--uid", id, "--gid", id)
+	}
+	for _, e := range s.environment() {
+		name, value, _ := strings.Cut(e, "=")
+		args = append(args, "--setenv", name, value)
+	}
+	for _, dir := range s.root.parents() {
+		args = append(args, "--perms", "0755", "--dir", dir) // bubblewrap's own would be root's alone
+	}
+	for _, path := range s.root.binds {
+		bind := "--ro-bind"
+		if strings.HasPrefix(path, "/dev/") {
+			bind = "--dev-bind"
+		}
+		args = append(args, bind, path, path)
+	}
+	for _, l := range s.root.links {
+		args = append(args, "--symlink", l.target, l.path)
+	}
+	args = append(args, "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp", "--")
+	return append(args, s.python()...)
+}
+
+// sysProcAttr puts bubblewrap into a user namespace with the jail's two identities, which it cannot map by itself.
+func (s spec) sysProcAttr(backend Backend) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the worker's terminal is the worker's to handle
+	if backend == Bubblewrap && s.ids.split {
+		attr.Cloneflags = unix.CLONE_NEWUSER
+		attr.UidMappings, attr.GidMappings = s.ids.maps(), s.ids.maps()
+		attr.GidMappingsEnableSetgroups = true
+		attr.Credential = &syscall.Credential{Uid: serverUID, Gid: serverUID}
+	}
+	return attr
+}
+
+// maps are the user namespace's: inside to outside.
+func (i ids) maps() []syscall.SysProcIDMap {
+	if !i.split {
+		return []syscall.SysProcIDMap{{ContainerID: jobUID, HostID: i.job, Size: 1}}
+	}
+	return []syscall.SysProcIDMap{{ContainerID: serverUID, HostID: i.server, Size: 1}, {ContainerID: jobUID, HostID: i.job, Size: 1}}
+}
+
+func (s spec) environment() []string {
+	if s.level == Namespaces {
+		return environment
+	}
+	own := slices.Clone(environment)
+	for i, e := range own {
+		if name, _, _ := strings.Cut(e, "="); name == "HOME" || name == "TMPDIR" || name == "MPLCONFIGDIR" {
+			own[i] = name + "=" + s.directory
+		}
+	}
+	return own
+}
+
+// newIDs chooses the outer identities of the n-th jail of this worker: two that no other jail on this host has.
+func newIDs(n int) ids {
+	if os.Geteuid() != 0 {
+		return ids{server: os.Geteuid(), job: os.Geteuid()}
+	}
+	base := 1_000_000_000 + os.Getpid()%1_000_000*1000
+	if !mapped(base + 1000) { // inside a container with a user namespace of its own: 65536 ids
+		base = 20_000 + os.Getpid()%40*1000
+	}
+	first := base + n%500*2
+	return ids{split: true, server: first, job: first + 1}
+}
+
+// mapped reports whether this process's user namespace knows the id.
+func mapped(id int) bool {
+	table, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(table)) {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && id >= inside && id-inside < count {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+package jail
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Level is how far a jail is apart from its host.
+type Level string
+
+const (
+	// Namespaces: user, pid, mount, network, ipc, uts and cgroup namespaces, fresh for every job.
+	Namespaces Level = "namespaces"
+	// Process: the host allows no namespaces; a process of its own uid behind chroot, rlimits and seccomp, used once.
+	Process Level = "process"
+)
+
+// Backend is the program that builds the jail.
+type Backend string
+
+const (
+	Nsjail     Backend = "nsjail"
+	Bubblewrap Backend = "bubblewrap"
+)
+
+// Config is what a Pool is made from. Every field has a default, given in its comment.
+type Config struct {
+	// Backend: empty takes nsjail where it is on PATH, else bubblewrap.
+	Backend Backend
+	// Level: Namespaces refuses to start with less; empty takes the strongest that the host allows.
+	Level Level
+	// Python is the interpreter's path: /usr/bin/python3.
+	Python string
+	// Preload are the modules imported before any job comes.
+	Preload []string
+	// Slots is how many jobs run at once: 1.
+	Slots int
+	// MaxJobs and MaxAge retire a jail: 1000, 30 minutes. MaxJobs 1 gives every job a jail of its own.
+	MaxJobs int
+	MaxAge  time.Duration
+	// Root is a directory with Python and its libraries to chroot into at level Process; empty means none.
+	Root   string
+	Limits Limits
+	// Denied are the names that scripts may not import or call.
+	Denied []string
+	Logger *slog.Logger
+}
+
+// Limits bound one job. Zero means the default, given in each comment.
+type Limits struct {
+	// Timeout is wall-clock time: 10 s. CPU time of all threads together may be a second more.
+	Timeout time.Duration
+	// MemoryMB is address space beyond what Python and its preloaded libraries take: 100 MB.
+	MemoryMB int
+	// DiskMB is the size of the working directory: 64 MB. It has room for 64 files per MB.
+	DiskMB int
+	// Threads beside the main one: 16.
+	Threads int
+	// OutputBytes are kept of stdout and of stderr: 1 MiB each. A script that writes FloodFactor times as much is ended.
+	OutputBytes int
+	// ResultBytes of JSON may be returned: 8 MiB.
+	ResultBytes int
+	// OpenFiles is RLIMIT_NOFILE: 256.
+	OpenFiles int
+}
+
+// FloodFactor times OutputBytes on one stream end a job: reading on would cost the host more than the script is worth.
+const FloodFactor = 64
+
+// MaxResultDepth bounds the nesting of a result.
+const MaxResultDepth = 1000
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Python, "/usr/bin/python3")
+	setDefault(&c.Slots, 1)
+	setDefault(&c.MaxJobs, 1000)
+	setDefault(&c.MaxAge, 30*time.Minute)
+	setDefault(&c.Limits.Timeout, 10*time.Second)
+	setDefault(&c.Limits.MemoryMB, 100)
+	setDefault(&c.Limits.DiskMB, 64)
+	setDefault(&c.Limits.Threads, 16)
+	setDefault(&c.Limits.OutputBytes, 1<<20)
+	setDefault(&c.Limits.ResultBytes, 8<<20)
+	setDefault(&c.Limits.OpenFiles, 256)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,87 @@
+// Package jail runs one untrusted Python script and reports what happened. It keeps warm jails (nsjail, or bubblewrap), each with
+// a fork server in it, and gives every script a process and namespaces that nothing else has used or will use. It knows nothing
+// of queues or HTTP.
+package jail
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Job is one script and what it is given.
+type Job struct {
+	Script string
+	// Args is a JSON object (keyword arguments of main), an array (positional) or empty.
+	Args  json.RawMessage
+	Stdin string
+	// Files are put into the working directory before the script is read.
+	Files []File
+	// Timeout and MemoryMB narrow the pool's own limits; zero means the pool's.
+	Timeout  time.Duration
+	MemoryMB int
+}
+
+// File is a regular file in the job's working directory.
+type File struct {
+	// Path is relative, with forward slashes.
+	Path    string `json:"path"`
+	Content string `json:"content"`
+	// Encoding of Content: utf-8 or base64.
+	Encoding string `json:"encoding,omitempty"`
+	// Size in bytes; of files that a job left behind only.
+	Size int64 `json:"size,omitempty"`
+}
+
+// Code says how a script failed. The list is closed.
+type Code string
+
+const (
+	SyntaxError     Code = "syntax_error"
+	NoMain          Code = "no_main"
+	DangerousImport Code = "dangerous_import"
+	InvalidResult   Code = "invalid_result"
+	Exception       Code = "exception"
+	Timeout         Code = "timeout"
+	MemoryLimit     Code = "memory_limit"
+	OutputLimit     Code = "output_limit"
+	Crashed         Code = "crashed"
+)
+
+// Failure is how a script failed, in words for its author.
+type Failure struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	// Type is the exception's class, where there is one.
+	Type string `json:"type"`
+	// Line counts from 1 in the script; 0 means unknown.
+	Line       int    `json:"line"`
+	SourceLine string `json:"source_line"`
+	Traceback  string `json:"traceback"`
+}
+
+// Stream is what a script wrote to stdout or stderr.
+type Stream struct {
+	Text string
+	// Cut says that there was more than the limit, which was thrown away.
+	Cut bool
+}
+
+// Outcome is what happened to one script: a Result, or a Failure, and what it wrote until then.
+type Outcome struct {
+	// Result is valid JSON of bounded size and depth; empty when Failure is set.
+	Result         json.RawMessage
+	Failure        *Failure
+	Stdout, Stderr Stream
+	Files          []File
+	Usage          Usage
+}
+
+// Usage is what the worker saw a job take.
+type Usage struct {
+	// Setup is the wait for a walled process, Wall the time from then to its end.
+	Setup, Wall time.Duration
+	// CPU is user and system time of all of the job's threads.
+	CPU time.Duration
+	// MemoryPeakBytes is the largest resident size beyond what the process had before it saw the script.
+	MemoryPeakBytes int64
+}

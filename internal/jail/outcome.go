@@ -1,0 +1,177 @@
+package jail
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// header is the first line of what a child sends back, after the byte that says it is walled. It is the job's own word.
+type header struct {
+	Error *Failure `json:"error"`
+	Files []File   `json:"files"`
+}
+
+// maxHeaderFiles bounds what a job may claim to have left behind.
+const maxHeaderFiles = 64
+
+// judge turns what was seen of a job's end, and what it sent, into its outcome.
+func judge(seen observation, sent []byte, script string) Outcome {
+	if seen.cause == byItself && seen.status.Exited() && seen.status.ExitStatus() == 0 {
+		if outcome, ok := parse(sent, seen.limits); ok {
+			return outcome
+		}
+	}
+	failure := ending(seen)
+	locate(failure, sent, script)
+	return Outcome{Failure: failure}
+}
+
+// ending says in words how a job ended that did not send a result.
+func ending(seen observation) *Failure {
+	l := seen.limits
+	switch seen.cause {
+	case byTimeout:
+		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: still running after %s", seconds(l.Timeout))}
+	case byFlood:
+		return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
+			"Script execution failed: output limit: more than %d MiB were written; %d bytes of each stream are kept", l.OutputBytes>>20*FloodFactor, l.OutputBytes)}
+	case byCancel:
+		return &Failure{Code: Crashed, Message: "Script execution failed: it was ended before it was done"}
+	}
+	signal := seen.status.Signal()
+	switch {
+	case !seen.status.Signaled():
+		return &Failure{Code: Crashed, Message: fmt.Sprintf(
+			"Script execution failed: the process ended itself with status %d before main() returned", seen.status.ExitStatus())}
+	case signal == syscall.SIGXCPU || signal == syscall.SIGKILL && seen.cpu >= time.Duration(cpuSeconds(l.Timeout))*time.Second:
+		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time", seconds(seen.cpu))}
+	}
+	return &Failure{Code: Crashed, Message: fmt.Sprintf("Script execution failed: the process was killed by %s", unix.SignalName(signal))}
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Round(10*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
+}
+
+// parse reads a complete answer. ok is false when it is not one: a job can write to its own result what it likes.
+func parse(sent []byte, l Limits) (Outcome, bool) {
+	if len(sent) < 2 || sent[0] != 'w' {
+		return Outcome{}, false
+	}
+	line, result, found := bytes.Cut(sent[1:], []byte("\n"))
+	var h header
+	if !found || json.Unmarshal(line, &h) != nil || len(h.Files) > maxHeaderFiles {
+		return Outcome{}, false
+	}
+	for i, f := range h.Files {
+		if len(f.Content) > resultSlack || !utf8.ValidString(f.Path) {
+			return Outcome{}, false
+		}
+		h.Files[i].Size = max(0, f.Size)
+	}
+	if h.Error != nil {
+		if len(result) > 0 || !fromChild(h.Error.Code) {
+			return Outcome{}, false
+		}
+		if h.Error.Code == MemoryLimit {
+			h.Error.Message = fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)
+		}
+		return Outcome{Failure: h.Error, Files: h.Files}, true
+	}
+	if len(result) > l.ResultBytes || !json.Valid(result) || depth(result) > MaxResultDepth || !utf8.Valid(result) {
+		return Outcome{}, false
+	}
+	return Outcome{Result: result, Files: h.Files}, true
+}
+
+// fromChild reports whether a job may say this of itself. What only the worker can see is the worker's to say.
+func fromChild(c Code) bool {
+	switch c {
+	case SyntaxError, NoMain, DangerousImport, InvalidResult, Exception, MemoryLimit, OutputLimit:
+		return true
+	}
+	return false
+}
+
+// depth is how deep JSON nests. text is valid JSON.
+func depth(text []byte) int {
+	deepest, now, inString := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				inString = false
+			}
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			now++
+			deepest = max(deepest, now)
+		case c == '}' || c == ']':
+			now--
+		}
+	}
+	return deepest
+}
+
+// frame is a line of the trace that Python's fault handler writes, innermost first.
+var frame = regexp.MustCompile(`(?m)^  File "script\.py", line (\d+) in (.{1,200})$`)
+
+// locate adds where the script was, when the fault handler could still say so, and gives an abort its name: the C library ends
+// an abort that a handler has seen with another signal.
+func locate(f *Failure, sent []byte, script string) {
+	frames := frame.FindAllSubmatch(sent, 100)
+	if len(frames) == 0 {
+		return
+	}
+	lines := strings.Split(script, "\n")
+	var trace strings.Builder
+	trace.WriteString("Traceback (most recent call last):\n")
+	for i := len(frames) - 1; i >= 0; i-- {
+		number, err := strconv.Atoi(string(frames[i][1]))
+		if err != nil || number < 1 || number > len(lines) {
+			return
+		}
+		source := strings.TrimSpace(lines[number-1])
+		fmt.Fprintf(&trace, "  File \"script.py\", line %d, in %s\n    %s\n", number, frames[i][2], source)
+		f.Line, f.SourceLine = number, source
+	}
+	f.Traceback = strings.ToValidUTF8(trace.String(), "\uFFFD")
+	f.SourceLine = strings.ToValidUTF8(f.SourceLine, "\uFFFD")
+	f.Message += fmt.Sprintf(" (line %d)", f.Line)
+}
+
+// stream is what came through r as text, cut at a character boundary.
+func (r *reader) stream() Stream {
+	text := r.bytes()
+	cut := r.cut()
+	if cut {
+		text = wholeCharacters(text)
+	}
+	return Stream{Text: strings.ToValidUTF8(string(text), "\uFFFD"), Cut: cut}
+}
+
+// wholeCharacters drops a character that the cut went through, and nothing else.
+func wholeCharacters(text []byte) []byte {
+	for back := 1; back <= utf8.UTFMax-1 && back <= len(text); back++ {
+		tail := text[len(text)-back:]
+		if utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return text[:len(text)-back]
+			}
+			return text
+		}
+	}
+	return text
+}

@@ -1,0 +1,192 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	seccomp "github.com/elastic/go-seccomp-bpf"
+	"github.com/elastic/go-seccomp-bpf/arch"
+)
+
+// plan is what all jails of a pool have in common, found out once.
+type plan struct {
+	backend      Backend
+	program      string
+	level        Level
+	root         root
+	chroot       string
+	limits       Limits
+	filters      [][]byte // the job's own
+	aroundFilter []byte   // bubblewrap's form of the outer one
+	script       string
+	jails        atomic.Int64
+}
+
+// newPlan finds the backend and tries, strongest first, which level this host allows.
+func newPlan(c Config) (*plan, error) {
+	backend, program, err := findBackend(c.Backend)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{backend: backend, program: program, chroot: c.Root, limits: c.Limits}
+	if p.root, err = findRoot(c.Python); err != nil {
+		return nil, err
+	}
+	boot, err := runnerFiles.ReadFile("runner/boot.py")
+	if err != nil {
+		return nil, err
+	}
+	p.script = string(boot)
+	native, err := arch.GetInfo("")
+	if err != nil {
+		return nil, fmt.Errorf("seccomp: %w", err)
+	}
+	if p.filters, err = seccompPrograms(native); err != nil {
+		return nil, err
+	}
+	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
+		return nil, err
+	}
+	return p, p.chooseLevel(c)
+}
+
+// findBackend looks for the wanted program on PATH; wanted empty takes nsjail before bubblewrap.
+func findBackend(wanted Backend) (Backend, string, error) {
+	names := map[Backend]string{Nsjail: "nsjail", Bubblewrap: "bwrap"}
+	choices := []Backend{wanted}
+	if wanted == "" {
+		choices = []Backend{Nsjail, Bubblewrap}
+	}
+	for _, b := range choices {
+		name, known := names[b]
+		if !known {
+			return "", "", fmt.Errorf("JAIL is %q; it may be auto, nsjail or bubblewrap", wanted)
+		}
+		if path, err := exec.LookPath(name); err == nil {
+			return b, path, nil
+		}
+	}
+	if wanted != "" {
+		return "", "", fmt.Errorf("JAIL is %s, but %s is not on PATH; install it or set JAIL=auto", wanted, names[wanted])
+	}
+	return "", "", errors.New("neither nsjail nor bwrap is on PATH; install one (Debian: apt-get install bubblewrap)")
+}
+
+// chooseLevel tries levels by starting a jail with nothing preloaded, and takes the first that works.
+func (p *plan) chooseLevel(c Config) error {
+	p.level = Namespaces
+	err := p.try()
+	if err == nil {
+		return nil
+	}
+	hint := "allow user namespaces: in a container run it under deploy/seccomp-worker.json with apparmor=unconfined; on a host" +
+		" see the sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+	if c.Level == Namespaces {
+		return fmt.Errorf("JAIL_ISOLATION is namespaces, which %s cannot make here: %w; %s; or set JAIL_ISOLATION=auto to run with less", p.backend, err, hint)
+	}
+	if p.backend != Nsjail {
+		return fmt.Errorf("%s cannot make namespaces here, and has no other way: %w; %s", p.backend, err, hint)
+	}
+	p.level = Process
+	if err2 := p.try(); err2 != nil {
+		return fmt.Errorf("no jail can be made here: with namespaces: %w; without: %w; %s", err, err2, hint)
+	}
+	c.Logger.Warn("this host allows no namespaces: jobs share the network, the process list and the file system's names with this"+
+		" container, and are held back by uid, chroot, seccomp and rlimits alone", "isolation", p.level, "because", err, "hint", hint)
+	return nil
+}
+
+func (p *plan) try() error {
+	v, err := p.start(nil)
+	if err != nil {
+		return err
+	}
+	v.close()
+	return nil
+}
+
+// start starts one more jail.
+func (p *plan) start(preload []string) (*server, error) {
+	n := int(p.jails.Add(1))
+	s := spec{
+		program: p.program, level: p.level, root: p.root, chroot: p.chroot, ids: newIDs(n), script: p.script,
+		openFiles: max(p.limits.OpenFiles, 256),
+	}
+	var cleanup func()
+	if p.level == Process {
+		outside, err := p.makeDirectory(s.ids.job)
+		if err != nil {
+			return nil, err
+		}
+		s.directory = strings.TrimPrefix(outside, p.chroot)
+		cleanup = func() { os.RemoveAll(outside) } // follows no symlink
+	}
+	v, err := startServer(p, s, preload, cleanup)
+	if err != nil && cleanup != nil {
+		cleanup()
+	}
+	return v, err
+}
+
+// makeDirectory makes the working directory of a job at level Process, which no other uid can look into.
+func (p *plan) makeDirectory(uid int) (string, error) {
+	parent := filepath.Join(p.chroot, "/tmp")
+	dir, err := os.MkdirTemp(parent, "job-")
+	if err != nil {
+		return "", fmt.Errorf("working directory: %w", err)
+	}
+	if err := os.Chown(dir, uid, uid); err != nil && os.Geteuid() == 0 {
+		return "", fmt.Errorf("working directory: %w", err)
+	}
+	return dir, nil
+}
+
+func (p *plan) args(s spec) []string {
+	if p.backend == Nsjail {
+		return nsjailArgs(s)
+	}
+	return bubblewrapArgs(s)
+}
+
+// settings tells the runner its part. Memory and CPU time are the single job's and come with it.
+func (p *plan) settings(s spec, preload []string) settings {
+	l := p.limits
+	set := settings{
+		Mode: "fork", Preload: append([]string{}, preload...), Rehearse: true, Directory: s.directory, DropBounding: s.level == Namespaces,
+		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*64, jobUID, jobUID),
+		Rlimits: map[string]int64{
+			"NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
+			// Its threads are all that the job's uid has, in a user namespace of its own.
+			"NPROC": int64(l.Threads) + 1,
+		},
+		Seccomp: hexAll(p.filters), ResultBytes: l.ResultBytes,
+	}
+	switch {
+	case s.level == Process:
+		set.Mode = "once"
+	case s.ids.split:
+		uid := jobUID
+		set.UID = &uid
+	}
+	if !s.ids.split {
+		set.Rlimits["NPROC"] += 3 // the server, the maker of namespaces and the holder are of the same uid
+	}
+	return set
+}
+
+func denyList(native *arch.Info, names []string) seccomp.Policy {
+	known := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, ok := native.SyscallNames[name]
+		return !ok
+	})
+	return seccomp.Policy{
+		DefaultAction: seccomp.ActionAllow,
+		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: known}},
+	}
+}

@@ -1,0 +1,180 @@
+package jail
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// rack holds the warm jails of one kind.
+type rack struct {
+	pool    *Pool
+	preload []string
+	size    int
+	// ready has one value for each jail in idle.
+	ready chan struct{}
+
+	mu       sync.Mutex
+	idle     []*server
+	versions map[string]string
+}
+
+func newRack(p *Pool, preload []string) *rack {
+	size := p.config.Slots
+	if p.usedOnce() {
+		size *= 2 // the next jail stands beside each that is in use
+	}
+	return &rack{pool: p, preload: preload, size: size, ready: make(chan struct{}, size)}
+}
+
+func (r *rack) start() (*server, error) {
+	v, err := r.pool.plan.start(r.preload)
+	if err != nil {
+		return nil, fmt.Errorf("start jail: %w", err)
+	}
+	r.mu.Lock()
+	r.versions = v.versions
+	r.mu.Unlock()
+	return v, nil
+}
+
+// run takes the jail that has been idle for longest, since its next child is the best rehearsed.
+func (r *rack) run(ctx context.Context, j Job) (Outcome, error) {
+	v, err := r.take(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	outcome, err := v.run(ctx, j, r.pool.config.Denied)
+	if err != nil {
+		r.replace(v, err.Error())
+		return outcome, err
+	}
+	r.giveBack(v)
+	return outcome, nil
+}
+
+func (r *rack) take(ctx context.Context) (*server, error) {
+	for {
+		select {
+		case <-r.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		r.mu.Lock()
+		v := r.idle[0]
+		r.idle = r.idle[1:]
+		r.mu.Unlock()
+		if v.alive() {
+			return v, nil
+		}
+		r.replace(v, "it died while idle")
+	}
+}
+
+func (r *rack) put(v *server) {
+	r.mu.Lock()
+	r.idle = append(r.idle, v)
+	r.mu.Unlock()
+	r.ready <- struct{}{}
+}
+
+// giveBack makes the jail ready for its next job, or lets it go when its time is over and its successor is warm.
+func (r *rack) giveBack(v *server) {
+	if r.pool.usedOnce() {
+		r.replace(v, "")
+		return
+	}
+	r.mu.Lock()
+	successor := v.successor
+	r.mu.Unlock()
+	if successor != nil {
+		r.discard(v)
+		r.put(successor)
+		return
+	}
+	if err := v.prepare(); err != nil {
+		r.replace(v, err.Error())
+		return
+	}
+	c := r.pool.config
+	over := v.served >= c.MaxJobs || time.Since(v.started) >= c.MaxAge
+	if over && !v.retiring {
+		v.retiring = true
+		r.pool.background(func() { r.succeed(v) })
+	}
+	r.put(v)
+}
+
+// succeed starts a jail in the place of v, which goes on serving until that one is warm.
+func (r *rack) succeed(v *server) {
+	successor := r.startAgain()
+	if successor == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, idle := range r.idle {
+		if idle == v {
+			r.idle[i] = successor
+			r.discard(v)
+			return
+		}
+	}
+	v.successor = successor // v is at work; giveBack will see it
+}
+
+// replace ends a jail that is no longer wanted and puts a new one in its place, while nobody waits for either.
+func (r *rack) replace(v *server, why string) {
+	if why != "" {
+		r.pool.log.Warn("a jail is replaced", "because", why, "jobs", v.served)
+	}
+	r.mu.Lock()
+	successor := v.successor
+	r.mu.Unlock()
+	r.discard(v)
+	if successor != nil {
+		r.put(successor)
+		return
+	}
+	r.pool.background(func() {
+		if successor := r.startAgain(); successor != nil {
+			r.put(successor)
+		}
+	})
+}
+
+// startAgain starts a jail, trying until it works: without it a slot would be gone for good. It returns nil when the pool closes.
+func (r *rack) startAgain() *server {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 30*time.Second) {
+		v, err := r.start()
+		if err == nil {
+			return v
+		}
+		r.pool.log.Error("a jail does not start", "error", err, "again_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-r.pool.ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *rack) discard(v *server) {
+	if !r.pool.background(v.close) {
+		v.close()
+	}
+}
+
+// closeIdle ends the jails that are left when the pool closes.
+func (r *rack) closeIdle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.idle {
+		if v.successor != nil {
+			v.successor.close()
+		}
+		v.close()
+	}
+	r.idle = nil
+}

@@ -1,0 +1,14 @@
+"""What runs inside the jail, and nothing else does: the standard library is all it may import.
+
+server    keeps Python and its libraries warm and forks one child per job
+holder    makes the fresh namespaces that a child enters
+walls     puts a child behind its walls, before it has seen its job
+rehearse  small trusted work that pays a child's page faults before anyone waits
+job       reads the script, runs main(), sends back what it returned
+denied    finds the names that scripts may not use
+encode    turns what main() returned into JSON
+report    turns an exception into what the user sees of it
+linux     the system calls that Python's own library lacks
+
+The modules reach the jail over the control socket (see boot.py), so none of them lies in its file system.
+"""

@@ -1,0 +1,59 @@
+"""Small trusted work with the preloaded libraries.
+
+A fresh child shares every page with its server; the first touch of each costs a page fault, and many parts of pandas are
+imported on first use. A child that waits pays both before its job comes. Each step is short, since a job may come meanwhile.
+"""
+import sys
+
+
+def steps():
+    """The steps to take, in order of what scripts use most; none leaves anything behind but warm pages."""
+    yield _core
+    if "numpy" in sys.modules:
+        yield _numpy
+    if "pandas" in sys.modules:
+        yield _frame
+        yield _group
+        yield _csv
+
+
+def _core():
+    from runner import encode, job
+
+    job.run_main({"script": "def main():\n    return {'a': [1, 2.5, None]}\n"}, frozenset())
+    encode.dumps({"b": ("x", 1)})
+    "{:.2f} {!r:>5}".format(1.5, "x")
+
+
+def _numpy():
+    np = sys.modules["numpy"]
+    a = np.arange(12.0).reshape(3, 4)
+    (a @ a.T).sum(axis=0), np.mean(a), np.std(a), np.linalg.norm(a), np.sort(a, axis=0)
+    np.random.default_rng(0).random(4)
+    repr(a[a > 3])
+
+
+def _frame():
+    pd = sys.modules["pandas"]
+    from runner import encode
+
+    df = pd.DataFrame({"A": [1, 2, 3], "B": [4.0, 5.5, None], "C": ["x", "y", "x"]})
+    df["D"] = df["A"] * 2
+    encode.dumps({"sum": df[["A", "B"]].sum().to_dict(), "mean": df["B"].mean(), "rows": df})
+    df[df["A"] > 1].to_dict(), df.describe(), str(df)
+
+
+def _group():
+    pd = sys.modules["pandas"]
+    df = pd.DataFrame({"A": [1, 2, 3], "B": [4.0, 5.5, 6.0], "C": ["x", "y", "x"]})
+    df.groupby("C")["A"].sum().to_dict(), df.groupby("C").agg({"A": "sum", "B": "mean"}).reset_index()
+    df.merge(df, on="C").sort_values("A_x"), df.pivot_table(index="C", values="A")
+    pd.to_datetime(["2020-01-01", "2021-02-03"]).strftime("%Y")
+
+
+def _csv():
+    pd = sys.modules["pandas"]
+    import io
+
+    df = pd.read_csv(io.StringIO("a,b,c\n1,2.5,x\n3,4.5,y\n"))
+    df.to_csv(index=False), df.to_json(orient="records")

@@ -1,0 +1,94 @@
+"""Turns an exception into what the user sees of it: type, message, line and a traceback of the script's own frames."""
+import traceback
+
+SCRIPT = "script.py"
+
+# Longer messages and tracebacks help nobody and would crowd out the output.
+MESSAGE_CHARACTERS = 8 << 10
+TRACEBACK_CHARACTERS = 64 << 10
+
+
+def exception(error, source):
+    """The error document of an exception that the script let out."""
+    kind = type(error).__name__
+    text = _text(error)
+    document = {"type": kind, "traceback": _traceback(error)}
+    line = _last_line(error.__traceback__)
+    if line:
+        document["line"] = line
+        document["source_line"] = source_line(source, line)
+    if isinstance(error, MemoryError):
+        document["code"] = "memory_limit"
+        document["message"] = "Script execution failed: memory limit exceeded"
+        return document
+    document["code"] = "exception"
+    message = "Script execution failed: " + (kind + ": " + text if text else kind)
+    if isinstance(error, SystemExit):
+        message += " (the script ended itself; return from main() instead)"
+    document["message"] = message + (" (line %d)" % line if line else "")
+    return document
+
+
+def syntax_error(error, source):
+    """The error document of a script that does not compile."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    text = error.msg if isinstance(error, SyntaxError) else _text(error)
+    document = {
+        "code": "syntax_error",
+        "type": type(error).__name__,
+        "message": "Syntax error%s: %s" % (" on line %d" % line if line else "", text or "the script cannot be parsed"),
+    }
+    if line:
+        document["line"] = line
+        document["source_line"] = source_line(source, line)
+        error.filename = SCRIPT
+        document["traceback"] = _cut("".join(traceback.format_exception_only(error)), TRACEBACK_CHARACTERS)
+    return document
+
+
+def source_line(source, line):
+    lines = source.splitlines()
+    return lines[line - 1].strip()[:500] if 0 < line <= len(lines) else ""
+
+
+def _text(error):
+    try:
+        return _cut(str(error), MESSAGE_CHARACTERS)
+    except BaseException:  # an exception whose __str__ raises is still an exception
+        return "<exception str() failed>"
+
+
+def _traceback(error):
+    try:
+        report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+        _keep_own_frames(report)
+        return _cut("".join(report.format()), TRACEBACK_CHARACTERS)
+    except BaseException:
+        return ""
+
+
+def _keep_own_frames(report):
+    pending = [report]
+    while pending:
+        one = pending.pop()
+        if one is None:
+            continue
+        own = [frame for frame in one.stack if frame.filename == SCRIPT]
+        one.stack = traceback.StackSummary.from_list(own)
+        pending += [one.__cause__, one.__context__] + list(one.exceptions or ())
+
+
+def _last_line(tb):
+    line = 0
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename == SCRIPT:
+            line = tb.tb_lineno
+        tb = tb.tb_next
+    return line
+
+
+def _cut(text, limit):
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return text[:half] + "\n[... %d characters left out ...]\n" % (len(text) - 2 * half) + text[-half:]

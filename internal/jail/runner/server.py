@@ -1,0 +1,168 @@
+"""The fork server: Python with its libraries loaded, single-threaded, forking one child per job.
+
+It reads what the worker sends and the exit status of its children; nothing that a child wrote.
+"""
+import faulthandler
+import gc
+import json
+import mmap
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+
+from runner import holder, job, linux, rehearse, walls
+
+# Modules of the standard library that scripts use often and that cost little to keep.
+_COMMON = (
+    "ast bisect collections contextlib copy csv dataclasses datetime decimal enum fractions functools hashlib heapq io itertools"
+    " json math operator random re statistics string textwrap time traceback typing uuid"
+).split()
+
+
+def main(control, settings):
+    """Never returns. settings["mode"]: fork, or once where the host allows no inner namespaces."""
+    try:
+        os.umask(0o022)
+        holders = None
+        if settings["mode"] == "fork":
+            holders = holder.Holders(settings["tmpfs"], control.close)
+        versions = _preload(settings["preload"])
+        if holders and not linux.single_threaded():
+            raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+    except BaseException as error:
+        control.send(json.dumps({"error": str(error) or repr(error)}).encode())
+        os._exit(1)
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    control.send(json.dumps({"ready": versions, "rss": rss}).encode())
+    try:
+        if holders:
+            _serve(control, holders, settings)
+        else:
+            _serve_once(control, settings)
+    except BaseException as error:
+        control.send(json.dumps({"error": "%s: %s" % (type(error).__name__, error)}).encode())
+    os._exit(1)
+
+
+def _preload(names):
+    versions = {"python": "%d.%d.%d" % sys.version_info[:3]}
+    for name in _COMMON:
+        __import__(name)
+    for name in names:
+        try:
+            __import__(name)
+        except BaseException as error:
+            raise ImportError("import of %s failed: %s: %s" % (name, type(error).__name__, error)) from None
+        versions[name] = str(getattr(sys.modules[name], "__version__", ""))
+    return versions
+
+
+def _serve(control, holders, settings):
+    own = os.pidfd_open(os.getpid())
+    holders.order()
+    while True:
+        order, fds, _, _ = socket.recv_fds(control, 64, 8)
+        if not order:
+            os._exit(0)  # the worker is gone
+        if order != b"fork":
+            continue  # a kill that its child's end has overtaken
+        place = holders.take()
+        linux.setns(place, linux.CLONE_NEWPID)
+        child = os.fork()
+        if child == 0:
+            _child(settings, place, fds)
+        linux.setns(own, linux.CLONE_NEWPID)
+        for fd in fds:
+            os.close(fd)
+        holders.order()  # the next one is made while this job runs
+        status, usage = _await_end(control, child, place)
+        control.send(
+            json.dumps(
+                {"status": status, "cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3, "max_rss": usage.ru_maxrss << 10}
+            ).encode()
+        )
+        # Only now: the tear-down of the namespaces is nothing to wait for.
+        holder.kill(place)
+        os.close(place)
+
+
+def _await_end(control, child, place):
+    end = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(end, select.POLLIN)
+    try:
+        while True:
+            ready = dict(poll.poll())
+            if end in ready:
+                _, status, usage = os.wait4(child, 0)
+                return status, usage
+            order = control.recv(64)
+            if order == b"dump":
+                signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
+            elif order == b"kill":
+                holder.kill(place)
+            else:
+                os._exit(0)
+    finally:
+        os.close(end)
+
+
+def _child(settings, place, fds):
+    try:
+        holder.enter(place)
+        _prepare(settings, fds)
+    except BaseException as error:
+        _fail(error)
+    finally:
+        os._exit(70)
+
+
+def _serve_once(control, settings):
+    order, fds, _, _ = socket.recv_fds(control, 64, 8)
+    if order != b"fork":
+        os._exit(0)
+    os.chdir(settings["directory"])
+    try:
+        _prepare(settings, fds)
+    except BaseException as error:
+        _fail(error)
+    finally:
+        os._exit(70)
+
+
+def _fail(error):
+    """A child that cannot be walled says why in place of its answer, and takes no job."""
+    os.write(walls.RESULT, b"!" + ("%s: %s" % (type(error).__name__, error)).encode()[:1000])
+
+
+def _prepare(settings, fds):
+    """Behind the walls, rehearsed, and on to the job."""
+    walls.take_descriptors(fds)
+    if settings["mode"] == "fork":
+        os.chdir("/tmp")
+    walls.raise_walls(settings)
+    walls.reseed()
+    # Says where the script was when it crashed, or when the worker asks: to the result, since stderr is the script's own.
+    faulthandler.enable(walls.RESULT, all_threads=False)
+    faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False)
+    gc.enable()
+    poll = select.poll()
+    poll.register(walls.JOB, select.POLLIN)
+    os.write(walls.RESULT, b"w")
+    if settings["rehearse"]:
+        for step in rehearse.steps():
+            if poll.poll(0):
+                break
+            step()
+    ballast = mmap.mmap(-1, job.BALLAST)
+    settings["address_space"] = walls.address_space()
+    sys.path[:0] = [os.getcwd()]
+    sys.argv[:] = [job.report.SCRIPT]
+    job.serve(settings, ballast)

@@ -1,0 +1,341 @@
+package jail
+
+import (
+	"bytes"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The descriptors that a jail inherits beside its standard ones.
+const (
+	controlFD = 3
+	filterFD  = 4
+)
+
+//go:embed runner/*.py
+var runnerFiles embed.FS
+
+// runnerModules in the order in which they import one another; boot.py receives them.
+var runnerModules = []string{"linux", "denied", "encode", "report", "walls", "holder", "job", "rehearse", "server"}
+
+// settings is what boot.py and the server are told.
+type settings struct {
+	Modules      [][2]string      `json:"modules"`
+	Mode         string           `json:"mode"`
+	Preload      []string         `json:"preload"`
+	Rehearse     bool             `json:"rehearse"`
+	Tmpfs        string           `json:"tmpfs"`
+	Directory    string           `json:"directory"`
+	UID          *int             `json:"uid"`
+	DropBounding bool             `json:"drop_bounding"`
+	Rlimits      map[string]int64 `json:"rlimits"`
+	Seccomp      []string         `json:"seccomp"`
+	ResultBytes  int              `json:"result_bytes"`
+}
+
+// server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.
+type server struct {
+	cmd      *exec.Cmd
+	control  *net.UnixConn
+	events   chan event    // what the server says after it is ready; closed when it is gone
+	exited   chan struct{} // closed when the jail's process has been waited for
+	stderr   *tail
+	level    Level
+	limits   Limits
+	versions map[string]string
+	// baseRSS is the server's resident size before any job.
+	baseRSS int64
+	pid     int // of Python, at level Process
+	started time.Time
+	served  int
+	// next is the child that is walled and waits for a job.
+	next *child
+	// retiring is set once a successor has been asked for; successor, guarded by the rack, when it is warm.
+	retiring  bool
+	successor *server
+	cleanup   func()
+}
+
+// event is one message of the server: how a child ended, or what broke.
+type event struct {
+	Ready  map[string]string `json:"ready"`
+	RSS    int64             `json:"rss"`
+	Error  string            `json:"error"`
+	Status *int              `json:"status"`
+	CPUMS  float64           `json:"cpu_ms"`
+	MaxRSS int64             `json:"max_rss"`
+}
+
+// startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
+const startTimeout = 60 * time.Second
+
+// startServer starts a jail and waits until its libraries are loaded and its first child is walled.
+func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "control")
+	defer theirs.Close()
+	control, err := unixConn(fds[0])
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	v := &server{
+		control: control, events: make(chan event, 4), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
+		started: time.Now(), cleanup: cleanup,
+	}
+	args := p.args(s)
+	v.cmd = &exec.Cmd{Path: args[0], Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
+	if p.backend == Bubblewrap {
+		filter, err := memfile("filter", p.aroundFilter)
+		if err != nil {
+			control.Close()
+			return nil, err
+		}
+		defer filter.Close()
+		v.cmd.ExtraFiles = append(v.cmd.ExtraFiles, filter)
+	}
+	if err := v.cmd.Start(); err != nil {
+		control.Close()
+		return nil, fmt.Errorf("start %s: %w", p.backend, err)
+	}
+	go func() {
+		v.cmd.Wait()
+		close(v.exited)
+	}()
+	defer func() {
+		if err != nil {
+			v.close()
+		}
+	}()
+	theirs.Close()
+	if err := v.boot(p.settings(s, preload)); err != nil {
+		return nil, err
+	}
+	go v.listen()
+	if err := v.prepare(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-v.next.walled:
+		return v, v.next.failure()
+	case <-time.After(startTimeout):
+		return nil, errors.New("the jail's first child was not walled in time")
+	}
+}
+
+// boot sends the settings and the runner's sources, and waits for the libraries to be loaded.
+func (v *server) boot(s settings) error {
+	for _, name := range runnerModules {
+		source, err := runnerFiles.ReadFile("runner/" + name + ".py")
+		if err != nil {
+			return err
+		}
+		s.Modules = append(s.Modules, [2]string{name, string(source)})
+	}
+	blob, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	v.control.SetDeadline(time.Now().Add(startTimeout))
+	defer v.control.SetDeadline(time.Time{})
+	if _, err := v.control.Write([]byte(strconv.Itoa(len(blob)))); err != nil {
+		return v.broken("start", err)
+	}
+	for chunk := blob; len(chunk) > 0; {
+		n := min(len(chunk), 64<<10) // a packet must fit the socket's buffer
+		if _, err := v.control.Write(chunk[:n]); err != nil {
+			return v.broken("start", err)
+		}
+		chunk = chunk[n:]
+	}
+	e, err := v.receive()
+	if err != nil {
+		return v.broken("start", err)
+	}
+	if e.Error != "" {
+		return errors.New(e.Error)
+	}
+	v.versions, v.baseRSS = e.Ready, e.RSS
+	return nil
+}
+
+// broken names what the jail itself said, when it said something.
+func (v *server) broken(what string, err error) error {
+	select {
+	case <-v.exited:
+	case <-time.After(time.Second):
+	}
+	if said := strings.TrimSpace(v.stderr.String()); said != "" {
+		return fmt.Errorf("%s jail: %w: %s", what, err, said)
+	}
+	return fmt.Errorf("%s jail: %w", what, err)
+}
+
+func (v *server) receive() (event, error) {
+	var e event
+	buffer := make([]byte, 8<<10)
+	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+	n, oob, _, _, err := v.control.ReadMsgUnix(buffer, control)
+	if err != nil {
+		return e, err
+	}
+	if n == 0 {
+		return e, io.EOF
+	}
+	if v.pid == 0 {
+		v.pid = senderPID(control[:oob])
+	}
+	if err := json.Unmarshal(buffer[:n], &e); err != nil {
+		return e, fmt.Errorf("control message: %w", err)
+	}
+	return e, nil
+}
+
+func (v *server) listen() {
+	defer close(v.events)
+	for {
+		e, err := v.receive()
+		if err != nil {
+			return
+		}
+		v.events <- e
+	}
+}
+
+// prepare has the next child forked; it walls itself and rehearses while nobody waits for it.
+func (v *server) prepare() error {
+	c, theirs, err := newChild(v.limits)
+	if err != nil {
+		return err
+	}
+	var fds []int
+	for _, f := range theirs {
+		fds = append(fds, int(f.Fd()))
+	}
+	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(fds...), nil)
+	for _, f := range theirs {
+		f.Close()
+	}
+	if err != nil {
+		c.close()
+		return fmt.Errorf("fork in jail: %w", err)
+	}
+	v.next = c
+	return nil
+}
+
+// close ends the jail and everything in it, and returns when nothing of it is left. Safe to call more than once.
+func (v *server) close() {
+	v.control.Close() // the server ends when its worker is gone, and everything in its pid namespace with it
+	select {
+	case <-v.exited:
+	case <-time.After(2 * time.Second):
+		v.cmd.Process.Kill()
+		<-v.exited
+	}
+	if v.next != nil {
+		v.next.close()
+		v.next = nil
+	}
+	if v.cleanup != nil {
+		v.cleanup()
+		v.cleanup = nil
+	}
+}
+
+// alive reports whether the jail is still there.
+func (v *server) alive() bool {
+	select {
+	case <-v.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+func unixConn(fd int) (*net.UnixConn, error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "control")
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UnixConn), nil
+}
+
+func senderPID(oob []byte) int {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(messages) == 0 {
+		return 0
+	}
+	cred, err := unix.ParseUnixCredentials(&messages[0])
+	if err != nil {
+		return 0
+	}
+	return int(cred.Pid)
+}
+
+// memfile is an anonymous file that holds data, read from its start.
+func memfile(name string, data []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.WriteAt(data, 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("memfd: %w", err)
+	}
+	return f, nil
+}
+
+// tail keeps the last of what a jail says on stderr: nsjail's own words when it cannot start.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const tailBytes = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf.Write(p)
+	if extra := t.buf.Len() - tailBytes; extra > 0 {
+		t.buf.Next(extra)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}
+
+func hexAll(programs [][]byte) []string {
+	var all []string
+	for _, p := range programs {
+		all = append(all, hex.EncodeToString(p))
+	}
+	return all
+}
