@@ -125,8 +125,20 @@ var place = regexp.MustCompile(`^\S+\.go:\d+: `)
 // close prints the summary and says whether everything passed.
 func (r *report) close() bool {
 	if len(r.skips) > 0 || r.note != "" {
-		fmt.Fprint(r.out, "\nNot run on this machine:\n")
+		r.printNotRun()
 	}
+	verdict := "PASS"
+	ok := r.failed == 0 && !r.broken && len(r.packages) > 0
+	if !ok {
+		verdict = "FAIL"
+	}
+	fmt.Fprintf(r.out, "%s: %d passed, %d failed, %d skipped\n", verdict, r.passed, r.failed, len(r.skips))
+	return ok
+}
+
+// printNotRun repeats the packages after its list, so that their lines are the last that a log shows.
+func (r *report) printNotRun() {
+	fmt.Fprint(r.out, "\nNot run on this machine:\n")
 	if r.note != "" {
 		fmt.Fprintf(r.out, "  %s\n", r.note)
 	}
@@ -137,11 +149,4 @@ func (r *report) close() bool {
 	for _, line := range r.packages {
 		io.WriteString(r.out, line)
 	}
-	verdict := "PASS"
-	ok := r.failed == 0 && !r.broken && len(r.packages) > 0
-	if !ok {
-		verdict = "FAIL"
-	}
-	fmt.Fprintf(r.out, "%s: %d passed, %d failed, %d skipped\n", verdict, r.passed, r.failed, len(r.skips))
-	return ok
 }
