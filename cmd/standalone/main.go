@@ -1,0 +1,123 @@
+// Command standalone is the whole service in one process, for a laptop and for the all-in-one image: the HTTP API, a worker, and,
+// unless REDIS_URL names one, a Redis of its own.
+//
+//	standalone              serves
+//	standalone healthcheck  asks the one on LISTEN_ADDR whether it lives
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/api"
+	"safepy/internal/config"
+	"safepy/internal/healthcheck"
+	"safepy/internal/jobs"
+	"safepy/internal/localredis"
+	"safepy/internal/worker"
+)
+
+const usage = `usage: standalone [--version] [healthcheck]
+
+Serves the API and runs the scripts, with a Redis of its own unless REDIS_URL is set. healthcheck asks the one that serves on
+LISTEN_ADDR whether it lives. The settings are environment variables:
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "standalone:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stderr io.Writer) error {
+	var cfg config.Standalone
+	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stdout, usage, config.Table(&cfg)) }
+	version := flags.Bool("version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *version {
+		fmt.Fprintln(stdout, "standalone", config.BuildVersion())
+		return nil
+	}
+	if err := config.Load(&cfg, lookup); err != nil {
+		return err
+	}
+	switch {
+	case flags.NArg() == 0:
+		return serve(ctx, cfg, cfg.API.Logger(stderr))
+	case flags.Arg(0) == "healthcheck" && flags.NArg() == 1:
+		return healthcheck.Run(ctx, cfg.ListenAddr)
+	}
+	return fmt.Errorf("unknown arguments %q; see --help", flags.Args())
+}
+
+func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {
+	rdb, closeRedis, err := openRedis(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	if err := jobs.CheckRedis(ctx, rdb); err != nil {
+		return err
+	}
+	queue, err := jobs.NewQueue(rdb, api.QueueOptions(cfg.API, log))
+	if err != nil {
+		return err
+	}
+	defer queue.Close()
+
+	// The API stops first, so that the calls it waits for still find a worker; either one's failure ends both.
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	var failure error
+	var both sync.WaitGroup
+	both.Go(func() {
+		defer stopServing()
+		failure = worker.Serve(working, cfg.Worker, rdb, prometheus.NewRegistry(), log)
+	})
+	err = api.Serve(serving, cfg.API, queue, log)
+	stopWork()
+	both.Wait()
+	return errors.Join(err, failure)
+}
+
+// openRedis connects to the Redis of REDIS_URL, or starts one.
+func openRedis(ctx context.Context, cfg config.Standalone, log *slog.Logger) (redis.UniversalClient, func(), error) {
+	if url := cfg.API.RedisURL; url != "" {
+		rdb, err := jobs.OpenRedis(url)
+		if err != nil {
+			return nil, nil, fmt.Errorf("REDIS_URL: %w", err)
+		}
+		return rdb, func() { rdb.Close() }, nil
+	}
+	own, err := localredis.Start(ctx, cfg.DataDir, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return own.Client(), func() {
+		if err := own.Close(); err != nil {
+			log.Warn("own redis did not stop cleanly", "error", err)
+		}
+	}, nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"safepy/internal/config"
+	"safepy/internal/jobs"
+	"safepy/internal/worker"
+)
+
+// execute runs one script in a jail of its own, with no queue.
+func execute(ctx context.Context, cfg config.Worker, file string, stdin io.Reader, stdout, stderr io.Writer) error {
+	script, err := readScript(file, stdin)
+	if err != nil {
+		return err
+	}
+	cfg.Concurrency, cfg.JailMaxJobs = 1, 1000
+	if cfg.LogLevel == "info" {
+		cfg.LogLevel = "warn" // the answer is what is wanted
+	}
+	log := cfg.Logger(stderr)
+	pool, err := worker.OpenPool(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	outcome, err := worker.NewRunner(pool).Run(ctx, &jobs.Request{Script: string(script)})
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(stdout)
+	encoder.SetEscapeHTML(false)
+	if outcome.Error == nil {
+		return encoder.Encode(struct {
+			Result json.RawMessage `json:"result"`
+			Stdout string          `json:"stdout"`
+		}{outcome.Result, outcome.Stdout})
+	}
+	err = encoder.Encode(struct {
+		Error string `json:"error"`
+		*jobs.Error
+		Stdout string `json:"stdout"`
+		Stderr string `json:"stderr"`
+	}{outcome.Error.Message, outcome.Error, outcome.Stdout, outcome.Stderr})
+	if err != nil {
+		return err
+	}
+	return errScriptFailed
+}
+
+func readScript(file string, stdin io.Reader) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	script, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read script: %w", err)
+	}
+	return script, nil
+}

@@ -1,0 +1,107 @@
+// Command worker takes scripts from Redis, runs each in a jail of its own, and writes back what happened. Any number of them, on
+// any number of machines, serve one queue.
+//
+//	worker              serves
+//	worker exec FILE    runs one script without Redis and prints its answer; - reads standard input
+//	worker healthcheck  asks the worker on WORKER_ADDR whether it lives
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"safepy/internal/config"
+	"safepy/internal/healthcheck"
+	"safepy/internal/jobs"
+	"safepy/internal/worker"
+)
+
+const usage = `usage: worker [--version] [exec FILE | healthcheck]
+
+With no word it takes jobs from Redis and runs them. exec runs one script (- for standard input) without Redis, and prints
+{"result", "stdout"} or {"error", ...} as POST /execute would; it exits with 1 when the script failed. healthcheck asks the
+worker on WORKER_ADDR whether it lives. The settings are environment variables:
+
+`
+
+// errScriptFailed makes the exit code of exec.
+var errScriptFailed = errors.New("the script failed")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errScriptFailed):
+		os.Exit(1)
+	default:
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(2)
+	}
+}
+
+func run(ctx context.Context, args []string, lookup config.Lookup, stdin io.Reader, stdout, stderr io.Writer) error {
+	var cfg config.Worker
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stdout, usage, config.Table(&cfg)) }
+	version := flags.Bool("version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *version {
+		fmt.Fprintln(stdout, "worker", config.BuildVersion())
+		return nil
+	}
+	if err := config.Load(&cfg, lookup); err != nil {
+		return err
+	}
+	switch {
+	case flags.NArg() == 0:
+		return serve(ctx, cfg, stderr)
+	case flags.Arg(0) == "exec" && flags.NArg() == 2:
+		return execute(ctx, cfg, flags.Arg(1), stdin, stdout, stderr)
+	case flags.Arg(0) == "healthcheck" && flags.NArg() == 1:
+		return healthcheck.Run(ctx, cfg.Addr)
+	}
+	return fmt.Errorf("unknown arguments %q; see --help", flags.Args())
+}
+
+func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
+	log := cfg.Logger(stderr)
+	rdb, err := jobs.OpenRedis(cfg.RedisURL)
+	if err != nil {
+		return fmt.Errorf("REDIS_URL: %w", err)
+	}
+	defer rdb.Close()
+	if err := jobs.CheckRedis(ctx, rdb); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	// Whichever of the two ends first, in whatever way, ends the other.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var health error
+	var both sync.WaitGroup
+	both.Go(func() {
+		defer stop()
+		health = worker.ServeHealth(ctx, cfg.Addr, registry, log)
+	})
+	err = worker.Serve(ctx, cfg, rdb, registry, log)
+	stop()
+	both.Wait()
+	return errors.Join(err, health)
+}

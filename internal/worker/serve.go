@@ -1,0 +1,78 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/config"
+	"safepy/internal/jail"
+	"safepy/internal/jobs"
+)
+
+// OpenPool starts the jails that cfg asks for and returns when all of them are warm.
+func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.Pool, error) {
+	c := jail.Config{
+		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge,
+		Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
+		Limits: jail.Limits{
+			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
+			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes,
+		},
+	}
+	if cfg.Jail != "auto" {
+		c.Backend = jail.Backend(cfg.Jail)
+	}
+	if cfg.JailIsolation != "auto" {
+		c.Level = jail.Level(cfg.JailIsolation)
+	}
+	return jail.Open(ctx, c)
+}
+
+// Serve takes jobs from Redis and runs them until ctx ends; then it takes no more, lets the running ones end and returns.
+// registry gets the worker's metrics.
+func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, registry prometheus.Registerer, log *slog.Logger) error {
+	pool, err := OpenPool(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	runner := NewRunner(pool)
+	runner.seen = newMetrics(registry, pool)
+	server, err := jobs.NewServer(rdb, runner, jobs.ServerOptions{
+		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx)
+}
+
+// ServeHealth answers GET /health and GET /metrics on addr until ctx ends.
+func ServeHealth(ctx context.Context, addr string, registry prometheus.Gatherer, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("WORKER_ADDR: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"status":"healthy"}` + "\n"))
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	log.Info("health and metrics", "addr", listener.Addr().String())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve health: %w", err)
+	}
+	return nil
+}
