@@ -12,6 +12,16 @@ import (
 	"safepy/internal/worker"
 )
 
+// failure is a jobs.Error whose message stands beside it, under the name that the API gives it.
+type failure struct {
+	Code       jobs.Code `json:"code"`
+	Message    string    `json:"-"`
+	Type       string    `json:"type,omitempty"`
+	Line       int       `json:"line,omitempty"`
+	SourceLine string    `json:"source_line,omitempty"`
+	Traceback  string    `json:"traceback,omitempty"`
+}
+
 // execute runs one script in a jail of its own, with no queue.
 func execute(ctx context.Context, cfg config.Worker, file string, stdin io.Reader, stdout, stderr io.Writer) error {
 	script, err := readScript(file, stdin)
@@ -41,11 +51,11 @@ func execute(ctx context.Context, cfg config.Worker, file string, stdin io.Reade
 		}{outcome.Result, outcome.Stdout})
 	}
 	err = encoder.Encode(struct {
-		Error string `json:"error"`
-		*jobs.Error
+		Message string `json:"error"`
+		*failure
 		Stdout string `json:"stdout"`
 		Stderr string `json:"stderr"`
-	}{outcome.Error.Message, outcome.Error, outcome.Stdout, outcome.Stderr})
+	}{outcome.Error.Message, (*failure)(outcome.Error), outcome.Stdout, outcome.Stderr})
 	if err != nil {
 		return err
 	}
