@@ -23,6 +23,7 @@ func (s *Server) submit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	c.Response().Header().Set(headerJobID, job.ID)
 	if preferred {
 		c.Response().Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(min(wait, s.o.ExecuteWait).Seconds())))
 		if job, err = s.look(c, job, wait, onDisconnect); err != nil {
@@ -89,6 +90,7 @@ func (s *Server) owned(c echo.Context) (*jobs.Job, error) {
 	if len(s.o.Keys) > 0 && job.Client != client(c) {
 		return nil, jobs.ErrNotFound
 	}
+	c.Response().Header().Set(headerJobID, job.ID)
 	return job, nil
 }
 
