@@ -10,11 +10,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"safepy/internal/api"
+	"safepy/internal/build"
 	"safepy/internal/config"
+	"safepy/internal/healthcheck"
 	"safepy/internal/jobs"
 )
 
@@ -35,22 +36,26 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintf(stdout, "usage: api [--version]\n\nServes the HTTP API. Its settings are environment variables:\n\n%s", config.Table(&cfg))
+		fmt.Fprintf(stdout, "usage: api [--version] [healthcheck]\n\nServes the HTTP API, or asks the one that is running whether it lives. Its settings are environment variables:\n\n%s", config.Table(&cfg))
 	}
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 {
+	check := flags.NArg() == 1 && flags.Arg(0) == "healthcheck"
+	if flags.NArg() > 0 && !check {
 		return fmt.Errorf("unknown argument %q; settings are environment variables, see --help", flags.Arg(0))
 	}
 	if *version {
-		fmt.Fprintln(stdout, "api", buildVersion())
+		fmt.Fprintln(stdout, "api", build.Version())
 		return nil
 	}
 
 	if err := config.Load(&cfg, lookup); err != nil {
 		return err
+	}
+	if check {
+		return healthcheck.Run(ctx, cfg.ListenAddr)
 	}
 	log := cfg.Logger(stderr)
 	rdb, err := jobs.OpenRedis(cfg.RedisURL)
@@ -67,21 +72,4 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 	}
 	defer queue.Close()
 	return api.Serve(ctx, cfg, queue, log)
-}
-
-// buildVersion is the module's version, or the commit it was built from.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return "devel"
 }
