@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 # Go's own stamp fails on a checkout that belongs to somebody else; the version says the same.
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X safepy/internal/build.version=$(VERSION)'
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X safepy/internal/config.Version=$(VERSION)'
 # The race detector needs a C compiler. Without one the tests run all the same, and the summary says so. Looked for when used: it
 # may have been installed a moment ago.
 RACE = $(if $(shell command -v $${CC:-gcc}),-race)

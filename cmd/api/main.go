@@ -13,7 +13,6 @@ import (
 	"syscall"
 
 	"safepy/internal/api"
-	"safepy/internal/build"
 	"safepy/internal/config"
 	"safepy/internal/healthcheck"
 	"safepy/internal/jobs"
@@ -47,7 +46,7 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 		return fmt.Errorf("unknown argument %q; settings are environment variables, see --help", flags.Arg(0))
 	}
 	if *version {
-		fmt.Fprintln(stdout, "api", build.Version())
+		fmt.Fprintln(stdout, "api", config.BuildVersion())
 		return nil
 	}
 
