@@ -97,7 +97,7 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	body, err := json.Marshal(r)
+	body, err := encode(r)
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
