@@ -62,13 +62,24 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}
 	defer rdb.Close()
-	if err := jobs.CheckRedis(ctx, rdb); err != nil {
+	ctx, stop := context.WithCancelCause(ctx)
+	checked, err := checkRedis(ctx, rdb, log, stop)
+	if err != nil {
+		stop(nil)
 		return err
 	}
+	defer checked()
+	defer stop(nil)
 	queue, err := jobs.NewQueue(rdb, api.QueueOptions(cfg, log))
 	if err != nil {
 		return err
 	}
 	defer queue.Close()
-	return api.Serve(ctx, cfg, queue, log)
+	if err := api.Serve(ctx, cfg, queue, log); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
 }

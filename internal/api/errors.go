@@ -153,6 +153,7 @@ func (s *Server) sendError(err error, c echo.Context) {
 		return
 	}
 	e := answer(err, c)
+	c.Set(contextCause, e.cause)
 	if e.status == statusClientGone {
 		c.Response().Status = e.status
 		return
@@ -167,10 +168,7 @@ func (s *Server) sendError(err error, c echo.Context) {
 	if e.status == http.StatusUnauthorized {
 		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="safepy"`)
 	}
-	if e.status >= http.StatusInternalServerError && e.cause != nil {
-		s.o.Log.ErrorContext(c.Request().Context(), "request failed", "request_id", requestID(c), "status", e.status, "error", e.cause)
-	}
 	if err := send(c, e.status, e.body); err != nil {
-		s.o.Log.WarnContext(c.Request().Context(), "answer not sent", "request_id", requestID(c), "error", err)
+		c.Set(contextCause, fmt.Errorf("answer not sent: %w", err))
 	}
 }

@@ -29,18 +29,41 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			// Answered here and not by echo later: the status is wanted below.
 			c.Error(err)
 		}
-		took, status := time.Since(start), c.Response().Status
-		s.metrics.answered(routeOf(c), r.Method, status, took)
-		level := slog.LevelInfo
-		if quiet[c.Path()] && status < http.StatusBadRequest {
-			level = slog.LevelDebug
-		}
-		s.o.Log.LogAttrs(r.Context(), level, "request",
-			slog.String("request_id", id), slog.String("method", cut(r.Method, 16)), slog.String("path", cut(r.URL.Path, 128)),
-			slog.Int("status", status), slog.Duration("took", took), slog.String("job", c.Response().Header().Get(headerJobID)),
-			slog.String("client", client(c)), slog.String("remote", r.RemoteAddr), slog.Int64("bytes", c.Response().Size))
+		s.metrics.answered(routeOf(c), r.Method, c.Response().Status, time.Since(start))
+		s.log(c, start)
 		return nil
 	}
+}
+
+// contextCause is why a request failed, for the log alone.
+const contextCause = "cause"
+
+// log writes the one line of a request.
+func (s *Server) log(c echo.Context, start time.Time) {
+	r, status := c.Request(), c.Response().Status
+	level := slog.LevelInfo
+	switch {
+	case quiet[c.Path()] && status < http.StatusBadRequest:
+		level = slog.LevelDebug
+	case status == http.StatusInternalServerError && c.Get(contextCause) != nil:
+		level = slog.LevelError
+	case status > http.StatusInternalServerError:
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", requestID(c)), slog.String("method", cut(r.Method, 16)), slog.String("path", cut(r.URL.Path, 128)),
+		slog.Int("status", status), slog.Duration("took", time.Since(start)), slog.Int64("bytes", c.Response().Size), slog.String("remote", r.RemoteAddr),
+	}
+	if id := c.Response().Header().Get(headerJobID); id != "" {
+		attrs = append(attrs, slog.String("job", id))
+	}
+	if name := client(c); name != "" {
+		attrs = append(attrs, slog.String("client", name))
+	}
+	if cause, ok := c.Get(contextCause).(error); ok {
+		attrs = append(attrs, slog.Any("error", cause))
+	}
+	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
 // quiet routes are asked every few seconds by machines; their successes are no news.
