@@ -13,11 +13,11 @@ import (
 )
 
 // A job may make these system calls and no other: what Python, numpy and pandas use with no network, no other process and no
-// privilege. Names that an architecture does not have are left out there.
+// privilege. Names that an architecture does not have are left out there; newfstatat and fstatat are one call under two names.
 var allowedCalls = []string{
 	// files, below a read-only root and in the working directory
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "lseek",
-	"open", "openat", "openat2", "creat", "close", "close_range", "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs",
+	"open", "openat", "openat2", "creat", "close", "close_range", "stat", "fstat", "lstat", "newfstatat", "fstatat", "statx", "statfs", "fstatfs",
 	"access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "chdir", "fchdir",
 	"mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat",
 	"chmod", "fchmod", "fchmodat", "umask", "utimensat", "utime", "utimes", "futimesat", "truncate", "ftruncate", "fallocate", "fsync", "fdatasync", "fadvise64",
@@ -48,9 +48,22 @@ const (
 	newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 )
 
-// seccompPrograms returns the filters that a job installs on itself, in the kernel's own form. Two, because a filter with more
-// than one conditional call compares a later call's number with an earlier one's argument: the library does not load it again.
-func seccompPrograms(target *arch.Info) ([][]byte, error) {
+// seccompPrograms returns the filters that a job installs on itself, in the kernel's own form.
+func seccompPrograms(native *arch.Info) ([][]byte, error) {
+	var programs [][]byte
+	for _, policy := range jobPolicies(native) {
+		program, err := assemble(policy)
+		if err != nil {
+			return nil, fmt.Errorf("seccomp: %w", err)
+		}
+		programs = append(programs, program)
+	}
+	return programs, nil
+}
+
+// jobPolicies are two, because a filter with more than one conditional call compares a later call's number with an earlier one's
+// argument: the library does not load it again. The list comes last: it does not allow installing another.
+func jobPolicies(target *arch.Info) []seccomp.Policy {
 	var calls []string
 	for _, name := range allowedCalls {
 		if _, known := target.SyscallNames[name]; known {
@@ -75,16 +88,7 @@ func seccompPrograms(target *arch.Info) ([][]byte, error) {
 			},
 		}},
 	}
-	// The list comes last: it does not allow installing another.
-	var programs [][]byte
-	for _, policy := range []seccomp.Policy{threads, list} {
-		program, err := assemble(policy)
-		if err != nil {
-			return nil, fmt.Errorf("seccomp: %w", err)
-		}
-		programs = append(programs, program)
-	}
-	return programs, nil
+	return []seccomp.Policy{threads, list}
 }
 
 func assemble(policy seccomp.Policy) ([]byte, error) {
