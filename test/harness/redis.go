@@ -1,0 +1,47 @@
+package harness
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Redis is a redis-server of a test's own, on a unix socket or on a port.
+type Redis struct {
+	*Process
+	// URL is for REDIS_URL.
+	URL string
+
+	t    testing.TB
+	args []string
+}
+
+// StartRedis starts a redis-server that persists into a folder of the test's; it skips the test where there is none. extra are
+// further arguments, such as "--port", "6390" for one that listens on TCP as well.
+func StartRedis(t testing.TB, extra ...string) *Redis {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("redis-server is not on PATH (Debian: apt-get install redis-server)")
+	}
+	dir, err := os.MkdirTemp("", "redis") // short: a socket's path holds 107 bytes, and a test's own folder bears its name
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	r := &Redis{t: t, URL: "unix://" + socket, args: append([]string{
+		program, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+		"--maxmemory-policy", "noeviction", "--daemonize", "no",
+	}, extra...)}
+	r.Start()
+	return r
+}
+
+// Start brings the server back after Stop or Kill, with the data it had written.
+func (r *Redis) Start() {
+	r.t.Helper()
+	r.Process = StartCommand(r.t, "redis", exec.Command(r.args[0], r.args[1:]...))
+	r.Await("(?i)ready to accept connections")
+}
