@@ -137,13 +137,18 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 		kill = time.After(dumpGrace)
 	}
 	done := ctx.Done()
+	events := v.events
+	if v.level == Process {
+		// There the job is the server, and its end closes this too, before or after exited.
+		events = nil
+	}
 	grown := (<-chan struct{})(nil)
 	for {
 		if kill != nil {
 			grown = c.result.grown
 		}
 		select {
-		case e, ok := <-v.events:
+		case e, ok := <-events:
 			if !ok || e.Status == nil {
 				return seen, errLost
 			}

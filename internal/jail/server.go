@@ -241,6 +241,9 @@ func (v *server) prepare() error {
 
 // close ends the jail and everything in it, and returns when nothing of it is left. Safe to call more than once.
 func (v *server) close() {
+	if v.level == Process && v.pid != 0 && v.alive() {
+		unix.Kill(v.pid, unix.SIGKILL) // it waits for its job, not for the control socket
+	}
 	v.control.Close() // the server ends when its worker is gone, and everything in its pid namespace with it
 	select {
 	case <-v.exited:
