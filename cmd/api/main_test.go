@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,11 +22,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// startRedis starts a real Redis on a unix socket and returns once it answers.
-func startRedis(t *testing.T, socket string, args ...string) {
+// startRedis starts a real Redis on a unix socket and returns once it takes connections.
+func startRedis(t *testing.T, socket string, args ...string) *os.Process {
 	t.Helper()
 	args = append([]string{"--port", "0", "--unixsocket", socket, "--save", "", "--dir", filepath.Dir(socket)}, args...)
 	cmd := exec.Command("redis-server", args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -32,16 +38,14 @@ func startRedis(t *testing.T, socket string, args ...string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	rdb, err := jobs.OpenRedis("unix://" + socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rdb.Close()
-	for deadline := time.Now().Add(20 * time.Second); rdb.Ping(t.Context()).Err() != nil; {
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server does not answer")
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), "ready to accept connections") {
+			// What it logs from now on fits into the pipe.
+			return cmd.Process
 		}
 	}
+	t.Fatal("redis-server ended before it was ready")
+	return nil
 }
 
 // socket is a path short enough for a unix socket; t.TempDir is not always.
@@ -217,6 +221,29 @@ func TestRunBeforeRedis(t *testing.T) {
 	}
 	startRedis(t, sock)
 	p.awaitLog("redis answers")
+	startWorker(t, "unix://"+sock)
+	if status, body := p.call("POST", "/execute", request); status != 200 {
+		t.Errorf("execute: %d %s", status, body)
+	}
+	p.stopAndWait()
+}
+
+// TestRedisThatHangs: a Redis that is stopped takes connections and never answers.
+func TestRedisThatHangs(t *testing.T) {
+	sock := socket(t)
+	redis := startRedis(t, sock)
+	p := start(t, map[string]string{"REDIS_URL": "unix://" + sock})
+	if err := redis.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	status, body := p.call("POST", "/execute", request)
+	if took := time.Since(begin); status != 503 || took > 2*time.Second || !strings.Contains(body, `"unavailable"`) {
+		t.Errorf("execute: %d after %v: %s", status, took, body)
+	}
+	if err := redis.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 	startWorker(t, "unix://"+sock)
 	if status, body := p.call("POST", "/execute", request); status != 200 {
 		t.Errorf("execute: %d %s", status, body)

@@ -90,13 +90,15 @@ func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {
 	defer stopWork()
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
+	// The Go runtime's own metrics are in the API's registry.
+	registry := prometheus.NewRegistry()
 	var failure error
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer stopServing()
-		failure = worker.Serve(working, cfg.Worker, rdb, prometheus.NewRegistry(), log)
+		failure = worker.Serve(working, cfg.Worker, rdb, registry, log)
 	})
-	err = api.Serve(serving, cfg.API, queue, log)
+	err = api.Serve(serving, cfg.API, queue, log, registry)
 	stopWork()
 	both.Wait()
 	return errors.Join(err, failure)

@@ -40,9 +40,9 @@ type Options struct {
 	OutputBytes int
 	// Stopping, when it ends, ends the waits of those who only look at a job. Nil never ends.
 	Stopping context.Context
-	// Registry collects the metrics and is served on /metrics; nil makes one.
-	Registry *prometheus.Registry
-	Log      *slog.Logger
+	// Gatherers are further metrics to serve on /metrics: in standalone, the worker's.
+	Gatherers []prometheus.Gatherer
+	Log       *slog.Logger
 }
 
 // OptionsFrom are the options that a process's settings ask for.
@@ -83,13 +83,10 @@ type Server struct {
 
 // New makes a Server over a queue.
 func New(q Queue, o Options) *Server {
-	if o.Registry == nil {
-		o.Registry = newRegistry()
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{queue: q, o: o, metrics: newMetrics(o.Registry), echo: echo.New()}
+	s := &Server{queue: q, o: o, metrics: newMetrics(o.Gatherers), echo: echo.New()}
 	s.routes()
 	return s
 }

@@ -35,7 +35,7 @@ func (s *Server) readBody(c echo.Context) ([]byte, error) {
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, bodyTooLarge(limit)
 	}
-	e := failure(http.StatusBadRequest, codeInvalidRequest, "The request body could not be read to its end; send it again")
+	e := failure(http.StatusBadRequest, codeInvalidRequest, "The request body broke off or is framed wrongly; check Content-Length or the chunks, and send it again")
 	if timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool

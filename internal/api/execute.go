@@ -26,7 +26,7 @@ func (s *Server) execute(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	job, err := s.accept(c, true)
+	job, err := s.accept(c, s.o.ExecuteWait > 0)
 	if err != nil {
 		return err
 	}

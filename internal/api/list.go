@@ -21,7 +21,6 @@ type summary struct {
 	ID         string      `json:"id"`
 	Status     jobs.Status `json:"status"`
 	Error      *jobs.Error `json:"error"`
-	Usage      *jobs.Usage `json:"usage"`
 	Attempts   int         `json:"attempts"`
 	CreatedAt  time.Time   `json:"created_at"`
 	StartedAt  *time.Time  `json:"started_at"`
@@ -49,7 +48,7 @@ func (s *Server) list(c echo.Context) error {
 	out := page{Jobs: make([]summary, 0, len(found.Jobs)), NextCursor: found.Next}
 	for _, j := range found.Jobs {
 		out.Jobs = append(out.Jobs, summary{
-			ID: j.ID, Status: j.Status, Error: j.Error, Usage: j.Usage, Attempts: j.Attempts,
+			ID: j.ID, Status: j.Status, Error: j.Error, Attempts: j.Attempts,
 			CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt,
 		})
 	}

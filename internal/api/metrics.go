@@ -25,13 +25,7 @@ type metrics struct {
 	handler   http.Handler
 }
 
-func newRegistry() *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return r
-}
-
-func newMetrics(r *prometheus.Registry) *metrics {
+func newMetrics(more []prometheus.Gatherer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "safepy_http_requests_total", Help: "Requests answered, by route, method and status.",
@@ -54,8 +48,10 @@ func newMetrics(r *prometheus.Registry) *metrics {
 			Name: "safepy_http_panics_total", Help: "Requests that ended in a panic of ours.",
 		}),
 	}
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	r.MustRegister(m.requests, m.durations, m.inFlight, m.submits, m.outcomes, m.panics)
-	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r})
+	m.handler = promhttp.HandlerFor(append(prometheus.Gatherers{r}, more...), promhttp.HandlerOpts{Registry: r})
 	return m
 }
 

@@ -9,13 +9,17 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"safepy/internal/config"
 )
 
 // Serve answers on the configured address until ctx ends, then takes no more connections, lets calls of /execute finish for
-// at most SHUTDOWN_GRACE, and returns. It does not close the queue: whoever made it does, afterwards.
-func Serve(ctx context.Context, cfg config.API, q Queue, log *slog.Logger) error {
+// at most SHUTDOWN_GRACE, and returns. It does not close the queue: whoever made it does, afterwards. More metrics are
+// served beside its own.
+func Serve(ctx context.Context, cfg config.API, q Queue, log *slog.Logger, more ...prometheus.Gatherer) error {
 	o := OptionsFrom(cfg, log)
+	o.Gatherers = more
 	// Ends when ctx does, and also when serving fails.
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"safepy/internal/config"
 	"safepy/internal/jobs"
 )
@@ -215,7 +217,9 @@ func TestRequestIDs(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	s := serve(t)
+	workers := prometheus.NewRegistry()
+	workers.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "a_workers_own"}, func() float64 { return 7 }))
+	s := serve(t, func(o *Options) { o.Gatherers = []prometheus.Gatherer{workers} })
 	s.queue.outcomes["ok"] = jobs.Outcome{Result: []byte(`1`)}
 	s.queue.outcomes["slow"] = jobs.Outcome{Error: &jobs.Error{Code: jobs.Timeout, Message: "Script execution failed"}}
 	s.do("POST", "/execute", script("ok"))
@@ -241,7 +245,7 @@ func TestMetrics(t *testing.T) {
 		`safepy_submits_total{outcome="queue_full"} 1`,
 		`safepy_executions_total{outcome="completed"} 1`,
 		`safepy_executions_total{outcome="timeout"} 1`,
-		`go_goroutines`,
+		`go_goroutines`, `a_workers_own 7`,
 	} {
 		if !strings.Contains(string(a.body), want) {
 			t.Errorf("no %s", want)
