@@ -30,7 +30,7 @@ fail() {
 [[ $EUID -eq 0 ]] || fail "must be root: the tree belongs to root, and its devices are made with mknod"
 [[ $root == /?* ]] || fail "not an absolute path: $root"
 [[ -x $python ]] || fail "$python is missing: install python3"
-if [[ -e $root && ! -e $root/.jail-root && -n $(ls -A "$root") ]]; then
+if [[ -e $root && ! -e $root/etc/jail-root && -n $(ls -A "$root") ]]; then
 	fail "$root is there and was not made by this script"
 fi
 
@@ -39,8 +39,8 @@ fi
 make_skeleton() {
 	rm -rf "$root"
 	mkdir -p -m 755 "$root"
-	: >"$root/.jail-root"
 	mkdir -m 755 "$root"/{dev,etc,usr,usr/bin,usr/lib,usr/share}
+	: >"$root/etc/jail-root"
 	local dir
 	for dir in bin sbin lib lib32 lib64 libx32; do
 		if [[ -L /$dir ]]; then
@@ -86,7 +86,7 @@ add_python() {
 	local version
 	version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	add "$python" "/usr/bin/python$version" "/usr/lib/python$version" /usr/lib/python3
-	add_if_there "/etc/python$version" "/usr/local/lib/python$version" /usr/share/python3
+	add_if_there "/etc/python$version" "/usr/local/lib/python$version"
 	add_if_there /usr/share/zoneinfo /usr/lib/locale/C.utf8
 	add_if_there /etc/matplotlibrc /usr/share/matplotlib /usr/share/fonts /etc/fonts
 }
@@ -116,12 +116,6 @@ add_shared_libraries() {
 	add_if_there /etc/ld.so.cache
 }
 
-add_identity() {
-	rm -f "$root"/etc/{passwd,group}
-	printf 'root:x:0:0:root:/:/nonexistent\nsandbox:x:1000:1000:sandbox:/tmp:/nonexistent\n' >"$root/etc/passwd"
-	printf 'root:x:0:\nsandbox:x:1000:\n' >"$root/etc/group"
-}
-
 # Python takes its random numbers from getrandom(2) and needs none of these: libraries that open them by name do. Where mknod is
 # forbidden (a rootless image build) the tree serves without.
 add_devices() {
@@ -133,6 +127,7 @@ add_devices() {
 	done <<-END
 		null 3
 		zero 5
+		full 7
 		random 8
 		urandom 9
 	END
@@ -142,7 +137,6 @@ make_skeleton
 add_python
 add_outward_links
 add_shared_libraries
-add_identity
 add_devices
 
 setuid=$(find "$root" -xdev -type f -perm /6000)
