@@ -79,6 +79,8 @@ type Server struct {
 	o       Options
 	metrics *metrics
 	echo    *echo.Echo
+	// large holds an entry for each large body that is in memory.
+	large chan struct{}
 }
 
 // New makes a Server over a queue.
@@ -86,7 +88,7 @@ func New(q Queue, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{queue: q, o: o, metrics: newMetrics(o.Gatherers), echo: echo.New()}
+	s := &Server{queue: q, o: o, metrics: newMetrics(o.Gatherers), echo: echo.New(), large: make(chan struct{}, largeBodies)}
 	s.routes()
 	return s
 }

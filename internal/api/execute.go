@@ -78,10 +78,11 @@ func (s *Server) marked(stream, name string, truncated bool) string {
 
 // accept decodes a request and queues its job. waits says that somebody will wait for it here.
 func (s *Server) accept(c echo.Context, waits bool) (*jobs.Job, error) {
-	body, err := s.readBody(c)
+	body, release, err := s.readBody(c)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	r, err := parseRequest(body, s.o.Limits)
 	if err != nil {
 		return nil, aboutContentType(err, c.Request())

@@ -115,6 +115,51 @@ func TestTooLargeIsAnsweredBeforeTheBody(t *testing.T) {
 	}
 }
 
+// TestLargeBodiesAreBounded: clients that stall in the middle of large bodies take all places for those, and nothing else.
+func TestLargeBodiesAreBounded(t *testing.T) {
+	s := serve(t)
+	s.queue.outcomes["x"] = jobs.Outcome{Result: []byte(`1`)}
+	large := script("x") + strings.Repeat(" ", 2*largeBody)
+	var stalled []net.Conn
+	for range largeBodies {
+		conn, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(time.Minute))
+		stalled = append(stalled, conn)
+		fmt.Fprintf(conn, "POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:largeBody+1])
+	}
+	// Until the last of them has got as far as its place, a large body may still find one.
+	var refused *answerOf
+	for end := eventually(t); refused == nil; {
+		if end.Err() != nil {
+			t.Fatal("never refused")
+		}
+		if a := s.do("POST", "/execute", large); a.StatusCode != 200 {
+			refused = a
+		}
+	}
+	refused.wantError(503, "queue_full", "large requests")
+	if refused.Header.Get("Retry-After") != "1" || !refused.Close {
+		t.Errorf("headers %v", refused.Header)
+	}
+	s.do("POST", "/execute", script("x")).want(200)
+	for _, conn := range stalled {
+		io.WriteString(conn, large[largeBody+1:])
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	s.do("POST", "/execute", large).want(200)
+}
+
 func TestBodyThatBreaksOff(t *testing.T) {
 	s := serve(t)
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
