@@ -112,7 +112,6 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 		return h.finish(c, Canceled, o)
 	case errors.Is(cause, errLost):
 		h.log.Warn("lease lost: the job runs again elsewhere", "job", c.id)
-		h.broker.off(c.id)
 		return nil
 	case errors.Is(cause, errStopping):
 		return h.release(c, false, nil)

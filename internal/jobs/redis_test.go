@@ -126,6 +126,9 @@ func serve(t testing.TB, rdb redis.UniversalClient, run Runner, o ServerOptions)
 	if o.Logger == nil {
 		o.Logger = testLog(t)
 	}
+	if o.StopGrace == 0 {
+		o.StopGrace = 2 * time.Second
+	}
 	s, err := NewServer(rdb, run, o)
 	if err != nil {
 		t.Fatal(err)
@@ -174,3 +177,5 @@ func wait(t testing.TB, q *Queue, id string) *Job {
 	}
 	return j
 }
+
+func z(score float64, member string) redis.Z { return redis.Z{Score: score, Member: member} }
