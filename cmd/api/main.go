@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 		return healthcheck.Run(ctx, cfg.ListenAddr)
 	}
 	log := cfg.Logger(stderr)
+	jobs.LogRedis(log)
 	rdb, err := jobs.OpenRedis(cfg.RedisURL)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)

@@ -71,6 +71,7 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 }
 
 func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {
+	jobs.LogRedis(log)
 	rdb, closeRedis, err := openRedis(ctx, cfg, log)
 	if err != nil {
 		return err

@@ -80,6 +80,7 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdin io.Read
 
 func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
 	log := cfg.Logger(stderr)
+	jobs.LogRedis(log)
 	rdb, err := jobs.OpenRedis(cfg.RedisURL)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
