@@ -22,6 +22,7 @@ type plan struct {
 	root         root
 	chroot       string
 	limits       Limits
+	denied       []string
 	filters      [][]byte // the job's own
 	aroundFilter []byte   // bubblewrap's form of the outer one
 	script       string
@@ -34,7 +35,7 @@ func newPlan(c Config) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{backend: backend, program: program, chroot: c.Root, limits: c.Limits}
+	p := &plan{backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied}
 	if p.root, err = findRoot(c.Python); err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 			// Its threads are all that the job's uid has, in a user namespace of its own.
 			"NPROC": int64(l.Threads) + 1,
 		},
-		Seccomp: hexAll(p.filters), ResultBytes: l.ResultBytes,
+		Seccomp: hexAll(p.filters), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
 	}
 	switch {
 	case s.level == Process:

@@ -45,12 +45,23 @@ func (r *rack) run(ctx context.Context, j Job) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := v.run(ctx, j, r.pool.config.Denied)
+	outcome, settle, err := v.run(ctx, j)
 	if err != nil {
 		r.replace(v, err.Error())
 		return outcome, err
 	}
-	r.giveBack(v)
+	finish := func() {
+		if settle != nil {
+			if err := settle(); err != nil {
+				r.replace(v, err.Error())
+				return
+			}
+		}
+		r.giveBack(v)
+	}
+	if !r.pool.background(finish) { // the answer need not wait for what comes after it
+		finish()
+	}
 	return outcome, nil
 }
 

@@ -1,10 +1,14 @@
 package jail
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -19,7 +23,6 @@ type order struct {
 	Script      string          `json:"script"`
 	Args        json.RawMessage `json:"args,omitempty"`
 	Files       []File          `json:"files,omitempty"`
-	Denied      []string        `json:"denied"`
 	CPUSeconds  int             `json:"cpu_seconds"`
 	MemoryBytes int64           `json:"memory_bytes"`
 }
@@ -27,11 +30,15 @@ type order struct {
 // dumpGrace is how long a script that is over its time may take to say where it is.
 const dumpGrace = 50 * time.Millisecond
 
+// settleGrace is how long a job may take to be gone by itself once it has answered.
+const settleGrace = 50 * time.Millisecond
+
 // killGrace is how long a killed job may take to be gone before its whole jail is ended.
 const killGrace = 2 * time.Second
 
-// run gives the prepared child its job and sees it to its end. An error wraps errLost or is the host's own.
-func (v *server) run(ctx context.Context, j Job, denied []string) (Outcome, error) {
+// run gives the prepared child its job and sees it to its end. An error wraps errLost or is the host's own. A job that has
+// answered may still be there: settle, unless it is nil, waits for it to be gone, after which the jail can be used again.
+func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error, err error) {
 	begun := time.Now()
 	limits := v.limits.narrowed(j)
 	c := v.next
@@ -39,59 +46,69 @@ func (v *server) run(ctx context.Context, j Job, denied []string) (Outcome, erro
 	defer c.close()
 	v.served++
 
-	payload, err := json.Marshal(order{
-		Script: j.Script, Args: j.Args, Files: j.Files, Denied: denied,
-		CPUSeconds: cpuSeconds(limits.Timeout), MemoryBytes: int64(limits.MemoryMB) << 20,
-	})
+	payload, err := encodeOrder(j, limits)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("encode job: %w", err)
+		return Outcome{}, nil, err
 	}
-	feed(c.job, payload)
-	feed(c.stdin, []byte(j.Stdin))
+	before, _ := cpuTime(v.jobPID()) // what it took to make the process ready is not the job's
+	feed(payload, c.job, false)
+	feed([]byte(j.Stdin), c.stdin, true)
 
 	select {
 	case <-c.walled:
 	case <-v.exited:
-		return Outcome{}, errLost
+		return Outcome{}, nil, errLost
 	}
 	if err := c.failure(); err != nil {
-		return Outcome{}, fmt.Errorf("%w: %w", errLost, err)
+		return Outcome{}, nil, fmt.Errorf("%w: %w", errLost, err)
 	}
 	walled := time.Now()
 	seen, err := v.watch(ctx, c, limits)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, nil, err
 	}
-	seen.limits, seen.level = limits, v.level
-	outcome := judge(seen, c.result.bytes(), j.Script)
-	outcome.Stdout, outcome.Stderr = c.stdout.stream(), c.stderr.stream()
-	outcome.Usage = Usage{
-		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: seen.cpu,
+	if seen.answer != nil {
+		o = *seen.answer
+	} else {
+		o = judge(seen, c.result.bytes(), j.Script)
+	}
+	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
+	o.Usage = Usage{
+		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: max(0, seen.cpu-before),
 		MemoryPeakBytes: max(0, seen.maxRSS-v.baseRSS),
 	}
-	return outcome, nil
+	if !seen.gone {
+		settle = v.settle
+	}
+	return o, settle, nil
 }
 
-// feed writes all of data and closes the file, in its own time: a pipe holds little, and the script may never read. Closing the
-// file ends it.
-func feed(f interface {
-	Write([]byte) (int, error)
-	Close() error
-}, data []byte) {
-	if len(data) == 0 {
-		f.Close()
-		return
+// encodeOrder is the job as job.py reads it: its length in eight bytes, then JSON.
+func encodeOrder(j Job, l Limits) ([]byte, error) {
+	body, err := json.Marshal(order{
+		Script: j.Script, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout), MemoryBytes: int64(l.MemoryMB) << 20,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode job: %w", err)
+	}
+	return append(binary.BigEndian.AppendUint64(nil, uint64(len(body))), body...), nil
+}
+
+// feed writes all of data to f, and closes it if it is to end there, in its own time: a pipe holds little, and the script may
+// never read. Closing f from elsewhere ends the writing.
+func feed(data []byte, f *os.File, end bool) {
+	write := func() {
+		f.Write(data)
+		if end {
+			f.Close()
+		}
 	}
 	const pipeHolds = 4 << 10 // what the kernel grants at least, once a user has many pipes
-	if len(data) <= pipeHolds {
-		f.Write(data)
-		f.Close()
+	if len(data) > pipeHolds {
+		go write()
 		return
 	}
-	go func() {
-		f.Write(data)
-		f.Close()
-	}()
+	write()
 }
 
 // cause is why the worker ended a job.
@@ -111,13 +128,16 @@ type observation struct {
 	cpu    time.Duration
 	maxRSS int64
 	ended  time.Time
+	// answer is the job's complete answer, where it gave one; gone says that its process has ended.
+	answer *Outcome
+	gone   bool
 	limits Limits
 	level  Level
 }
 
 // watch waits for the job's end, and brings it about when its time is over, its output floods or ctx ends.
 func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, error) {
-	var seen observation
+	seen := observation{limits: l, level: v.level}
 	timeout := time.NewTimer(l.Timeout)
 	defer timeout.Stop()
 	var kill <-chan time.Time // when a job that is to end has said where it is, or not
@@ -142,22 +162,42 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 		// There the job is the server, and its end closes this too, before or after exited.
 		events = nil
 	}
-	grown := (<-chan struct{})(nil)
+	var grown <-chan struct{}
+	answered := c.result.done
+	var ends []<-chan struct{} // of the streams, once the answer is complete
 	for {
 		if kill != nil {
 			grown = c.result.grown
 		}
+		var streamEnd <-chan struct{}
+		if len(ends) > 0 {
+			streamEnd = ends[0]
+		}
 		select {
+		case <-answered:
+			answered = nil
+			if o, ok := parse(c.result.bytes(), l); ok && seen.cause == byItself && v.usage(&seen) {
+				seen.answer = &o
+				ends = []<-chan struct{}{c.stdout.done, c.stderr.done}
+			}
+			c.job.Close() // the process may go now
+		case <-streamEnd:
+			if ends = ends[1:]; len(ends) == 0 {
+				seen.ended = time.Now()
+				return seen, nil
+			}
 		case e, ok := <-events:
 			if !ok || e.Status == nil {
 				return seen, errLost
 			}
+			seen.gone = true
 			seen.status, seen.cpu, seen.maxRSS = syscall.WaitStatus(*e.Status), time.Duration(e.CPUMS*float64(time.Millisecond)), e.MaxRSS
 			return v.drained(c, seen)
 		case <-v.exited:
 			if v.level != Process {
 				return seen, errLost
 			}
+			seen.gone = true
 			seen.ofProcess(v)
 			return v.drained(c, seen)
 		case <-timeout.C:
@@ -180,6 +220,69 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 			return seen, fmt.Errorf("%w: a killed job did not end", errLost)
 		}
 	}
+}
+
+// settle waits until a job that has answered is gone, and sees to it: what it left running has no business any more.
+func (v *server) settle() error {
+	if v.level == Process {
+		return nil // the jail is used once, and closing it ends the job
+	}
+	timer := time.NewTimer(settleGrace)
+	defer timer.Stop()
+	for killed := false; ; killed = true {
+		select {
+		case e, ok := <-v.events:
+			if !ok || e.Status == nil {
+				return errLost
+			}
+			return nil
+		case <-v.exited:
+			return errLost
+		case <-timer.C:
+			if killed {
+				return fmt.Errorf("%w: a job did not end after its answer", errLost)
+			}
+			v.kill()
+			timer.Reset(killGrace)
+		}
+	}
+}
+
+// usage asks the kernel what the job's process has used so far; it waits behind its answer, to be looked at. False when the
+// process is not known or has gone already: its end will tell.
+func (v *server) usage(o *observation) bool {
+	cpu, err := cpuTime(v.jobPID())
+	if err != nil {
+		return false
+	}
+	peak, err := memoryField(v.jobPID(), "VmHWM:")
+	o.cpu, o.maxRSS = cpu, peak
+	return err == nil
+}
+
+// cpuTime is the CPU time that all threads of a process have used.
+func cpuTime(pid int) (time.Duration, error) {
+	if pid == 0 {
+		return 0, errLost
+	}
+	var now unix.Timespec
+	const processClock = 2 // the kernel's clock id of another process: its pid, inverted, above three bits that say which clock
+	if err := unix.ClockGettime(int32(^pid<<3|processClock), &now); err != nil {
+		return 0, fmt.Errorf("cpu time: %w", err)
+	}
+	return time.Duration(now.Nano()), nil
+}
+
+// memoryField reads one size off a process's status, in bytes.
+func memoryField(pid int, name string) (int64, error) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(status, []byte(name))
+	number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" kB"))
+	kilobytes, err := strconv.ParseInt(string(number), 10, 64)
+	return kilobytes << 10, err
 }
 
 // drained waits for the ends of the pipes, which come with the process's.

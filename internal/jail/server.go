@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,7 @@ type settings struct {
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
 	Seccomp      []string         `json:"seccomp"`
+	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
 }
 
@@ -56,9 +58,11 @@ type server struct {
 	level    Level
 	limits   Limits
 	versions map[string]string
-	// baseRSS is the server's resident size before any job.
+	// baseRSS is the server's resident size before any job; a child starts with as much.
 	baseRSS int64
-	pid     int // of Python, at level Process
+	pid     int // of Python
+	// forked is the pid of the latest child.
+	forked  atomic.Int64
 	started time.Time
 	served  int
 	// next is the child that is walled and waits for a job.
@@ -71,12 +75,13 @@ type server struct {
 
 // event is one message of the server: how a child ended, or what broke.
 type event struct {
+	Forked bool              `json:"forked"`
 	Ready  map[string]string `json:"ready"`
-	RSS    int64             `json:"rss"`
 	Error  string            `json:"error"`
 	Status *int              `json:"status"`
 	CPUMS  float64           `json:"cpu_ms"`
 	MaxRSS int64             `json:"max_rss"`
+	pid    int               // of the sender, or of the forked child
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -170,7 +175,10 @@ func (v *server) boot(s settings) error {
 	if e.Error != "" {
 		return errors.New(e.Error)
 	}
-	v.versions, v.baseRSS = e.Ready, e.RSS
+	v.versions, v.pid = e.Ready, e.pid
+	if v.baseRSS, err = memoryField(v.pid, "VmRSS:"); err != nil {
+		return fmt.Errorf("look at the jail's python: %w", err)
+	}
 	return nil
 }
 
@@ -197,12 +205,10 @@ func (v *server) receive() (event, error) {
 	if n == 0 {
 		return e, io.EOF
 	}
-	if v.pid == 0 {
-		v.pid = senderPID(control[:oob])
-	}
 	if err := json.Unmarshal(buffer[:n], &e); err != nil {
 		return e, fmt.Errorf("control message: %w", err)
 	}
+	e.pid = senderPID(control[:oob])
 	return e, nil
 }
 
@@ -213,8 +219,20 @@ func (v *server) listen() {
 		if err != nil {
 			return
 		}
+		if e.Forked {
+			v.forked.Store(int64(e.pid))
+			continue
+		}
 		v.events <- e
 	}
+}
+
+// jobPID is the pid that the job has for this process, 0 while unknown.
+func (v *server) jobPID() int {
+	if v.level == Process {
+		return v.pid
+	}
+	return int(v.forked.Load())
 }
 
 // prepare has the next child forked; it walls itself and rehearses while nobody waits for it.
@@ -227,6 +245,7 @@ func (v *server) prepare() error {
 	for _, f := range theirs {
 		fds = append(fds, int(f.Fd()))
 	}
+	v.forked.Store(0)
 	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(fds...), nil)
 	for _, f := range theirs {
 		f.Close()

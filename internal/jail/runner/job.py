@@ -5,12 +5,13 @@ import inspect
 import io
 import json
 import linecache
+import mmap
 import os
 import resource
 import stat
 import sys
 
-from runner import denied, encode, linux, report, walls
+from runner import encode, linux, report, walls
 
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
@@ -28,30 +29,46 @@ class Refused(Exception):
         self.code, self.line = code, line
 
 
-def serve(settings, ballast):
-    """Reads the job, runs it, writes the answer, ends the process."""
-    request = json.loads(_read_all(walls.JOB))
-    os.close(walls.JOB)
-    resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
-    if request["memory_bytes"]:
-        walls.lower(resource.RLIMIT_AS, settings["address_space"] + request["memory_bytes"])
-    out, err = _open_streams(request)
-    header, body = _answer(request, settings, ballast)
-    for stream in (out, err):
-        try:
-            stream.flush()
-        except Exception:  # closed by the script, say: its own business
-            pass
-    linux.flush_c_streams()
-    _write_all(walls.RESULT, json.dumps(header).encode() + b"\n" + body)
-    os._exit(0)
+class Runner:
+    """Everything of a job that does not depend on it, made ready while the child waits."""
+
+    def __init__(self, settings, check):
+        self._settings = settings
+        self._check = check
+        self._ballast = mmap.mmap(-1, BALLAST)
+        self._streams = _open_streams()
+        self._address_space = walls.address_space()
+        sys.path[:0] = [os.getcwd()]
+        sys.argv[:] = [report.SCRIPT]
+
+    def serve(self):
+        """Reads the job, runs it, writes the answer, ends the process."""
+        request = json.loads(_read_job(walls.JOB))
+        resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
+        if request["memory_bytes"]:
+            walls.lower(resource.RLIMIT_AS, self._address_space + request["memory_bytes"])
+        header, body = _answer(request, self._settings, self._check, self._ballast)
+        for stream in self._streams:
+            try:
+                stream.flush()
+            except Exception:  # closed by the script, say: its own business
+                pass
+        linux.flush_c_streams()
+        for fd in (walls.STDOUT, walls.STDERR):
+            _close(fd)
+        _write_all(walls.RESULT, json.dumps(header).encode() + b"\n" + body)
+        _close(walls.RESULT)
+        # The answer is out, and the kernel's work of taking this process apart is nothing to wait for. The worker looks at what
+        # the process has used, and then closes its end.
+        os.read(walls.JOB, 1)
+        os._exit(0)
 
 
-def _answer(request, settings, ballast):
+def _answer(request, settings, check, ballast):
     source = request["script"]
     before = _place_files(request.get("files") or ())
     try:
-        value = run_main(request, frozenset(request["denied"] or ()))
+        value = run_main(request, check)
         body = encode.dumps(value)
     except BaseException as error:
         ballast.close()
@@ -79,10 +96,10 @@ class _Unparsable(Exception):
     """Wraps what the compiler said, so that a SyntaxError raised by the running script is not taken for one."""
 
 
-def run_main(request, names):
+def run_main(request, check):
     """Compiles, checks and runs the script, and calls its main()."""
     source = request["script"]
-    code = _compile(source, names)
+    code = _compile(source, check)
     module = type(sys)("script")
     module.__file__ = report.SCRIPT
     sys.modules["script"] = module
@@ -104,16 +121,14 @@ async def _await(value):
     return await value
 
 
-def _compile(source, names):
-    pattern = denied.prefilter(names)
+def _compile(source, check):
     try:
-        # Identifiers are normalised by the parser (NFKC), so only ASCII text can be passed over unread.
-        if pattern is None or (source.isascii() and not pattern.search(source)):
+        if check.passes(source):
             return compile(source, report.SCRIPT, "exec", dont_inherit=True)
         import ast
 
         tree = ast.parse(source, report.SCRIPT)
-        found = denied.find(tree, names)
+        found = check.find(tree)
         code = compile(tree, report.SCRIPT, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
         raise _Unparsable from error
@@ -150,7 +165,7 @@ class _Unbuffered(io.BufferedWriter):
         return count
 
 
-def _open_streams(request):
+def _open_streams():
     # Lone surrogates are printed as escapes: print() must not fail where return does not.
     out = io.TextIOWrapper(
         _Unbuffered(io.FileIO(walls.STDOUT, "w", closefd=False), 1 << 16), "utf-8", "backslashreplace", write_through=True
@@ -217,11 +232,27 @@ def _stamp(info):
     return info.st_ino, info.st_size, info.st_mtime_ns
 
 
-def _read_all(fd):
-    parts = []
-    while part := os.read(fd, 1 << 20):
+def _read_job(fd):
+    """The job: its length in eight bytes, and that many more. The pipe stays open behind it."""
+    data = os.read(fd, 64 << 10)
+    size = int.from_bytes(data[:8], "big")
+    parts, have = [data[8:]], len(data) - 8
+    while have < size:
+        part = os.read(fd, 1 << 20)
+        if not part:
+            os._exit(0)  # the worker is gone, or wants no job here any more
         parts.append(part)
+        have += len(part)
+    if not data:
+        os._exit(0)
     return b"".join(parts)
+
+
+def _close(fd):
+    try:
+        os.close(fd)
+    except OSError:
+        pass  # closed by the script
 
 
 def _write_all(fd, data):

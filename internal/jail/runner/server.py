@@ -5,15 +5,14 @@ It reads what the worker sends and the exit status of its children; nothing that
 import faulthandler
 import gc
 import json
-import mmap
 import os
-import resource
 import select
 import signal
 import socket
+import struct
 import sys
 
-from runner import holder, job, linux, rehearse, walls
+from runner import denied, holder, job, linux, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -30,6 +29,8 @@ def main(control, settings):
         if settings["mode"] == "fork":
             holders = holder.Holders(settings["tmpfs"], control.close)
         versions = _preload(settings["preload"])
+        check = denied.Check(settings["denied"])
+        rehearse.warm_up()
         if holders and not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
         gc.collect()
@@ -38,13 +39,12 @@ def main(control, settings):
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    control.send(json.dumps({"ready": versions, "rss": rss}).encode())
+    control.send(json.dumps({"ready": versions}).encode())
     try:
         if holders:
-            _serve(control, holders, settings)
+            _serve(control, holders, settings, check)
         else:
-            _serve_once(control, settings)
+            _serve_once(control, settings, check)
     except BaseException as error:
         control.send(json.dumps({"error": "%s: %s" % (type(error).__name__, error)}).encode())
     os._exit(1)
@@ -63,7 +63,7 @@ def _preload(names):
     return versions
 
 
-def _serve(control, holders, settings):
+def _serve(control, holders, settings, check):
     own = os.pidfd_open(os.getpid())
     holders.order()
     while True:
@@ -76,8 +76,10 @@ def _serve(control, holders, settings):
         linux.setns(place, linux.CLONE_NEWPID)
         child = os.fork()
         if child == 0:
-            _child(settings, place, fds)
+            _child(settings, check, place, fds)
         linux.setns(own, linux.CLONE_NEWPID)
+        # The kernel turns the child's pid into the one that the worker knows it by.
+        control.sendmsg([b'{"forked": true}'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("3i", child, os.getuid(), os.getgid()))])
         for fd in fds:
             os.close(fd)
         holders.order()  # the next one is made while this job runs
@@ -114,23 +116,23 @@ def _await_end(control, child, place):
         os.close(end)
 
 
-def _child(settings, place, fds):
+def _child(settings, check, place, fds):
     try:
         holder.enter(place)
-        _prepare(settings, fds)
+        _prepare(settings, check, fds)
     except BaseException as error:
         _fail(error)
     finally:
         os._exit(70)
 
 
-def _serve_once(control, settings):
+def _serve_once(control, settings, check):
     order, fds, _, _ = socket.recv_fds(control, 64, 8)
     if order != b"fork":
         os._exit(0)
     os.chdir(settings["directory"])
     try:
-        _prepare(settings, fds)
+        _prepare(settings, check, fds)
     except BaseException as error:
         _fail(error)
     finally:
@@ -142,7 +144,7 @@ def _fail(error):
     os.write(walls.RESULT, b"!" + ("%s: %s" % (type(error).__name__, error)).encode()[:1000])
 
 
-def _prepare(settings, fds):
+def _prepare(settings, check, fds):
     """Behind the walls, rehearsed, and on to the job."""
     walls.take_descriptors(fds)
     if settings["mode"] == "fork":
@@ -161,8 +163,4 @@ def _prepare(settings, fds):
             if poll.poll(0):
                 break
             step()
-    ballast = mmap.mmap(-1, job.BALLAST)
-    settings["address_space"] = walls.address_space()
-    sys.path[:0] = [os.getcwd()]
-    sys.argv[:] = [job.report.SCRIPT]
-    job.serve(settings, ballast)
+    job.Runner(settings, check).serve()
