@@ -143,7 +143,7 @@ func setOutcomeHeaders(h http.Header, job *jobs.Job) {
 		cut = append(cut, "stderr")
 	}
 	if len(cut) > 0 {
-		h.Set(headerTruncated, strings.Join(cut, ", "))
+		h.Set(headerTruncated, strings.Join(cut, ","))
 	}
 }
 

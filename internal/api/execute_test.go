@@ -47,7 +47,7 @@ func TestExecuteMarksWhatWasCut(t *testing.T) {
 	if got, want := compact(t, a.body), `{"result":1,"stdout":"xxx\n[stdout truncated at 1048576 bytes]"}`; got != want {
 		t.Errorf("body %s, want %s", got, want)
 	}
-	if got := a.Header.Get("X-Truncated"); got != "stdout, stderr" {
+	if got := a.Header.Get("X-Truncated"); got != "stdout,stderr" {
 		t.Errorf("X-Truncated %q", got)
 	}
 	e := s.do("POST", "/execute", script("bad")).wantError(500, "timeout")
@@ -84,6 +84,16 @@ func TestExecuteErrors(t *testing.T) {
 	a := s.do("POST", "/execute", script("plain")).want(400)
 	if got, want := compact(t, a.body), `{"error":"Script must contain a main() function","code":"no_main"}`; got != want {
 		t.Errorf("body %s, want %s", got, want)
+	}
+}
+
+// TestNoInvalidJSONEver: whatever a queue hands over, half an answer or a NaN never leaves.
+func TestNoInvalidJSONEver(t *testing.T) {
+	s := serve(t)
+	for _, result := range []string{"NaN", "[1, Infinity]", `{"a":`, "'x'"} {
+		s.queue.outcomes[result] = jobs.Outcome{Result: []byte(result)}
+		s.do("POST", "/execute", script(result)).wantError(500, "internal", "request id")
+		s.do("POST", "/jobs", script(result)).wantError(500, "internal", "request id")
 	}
 }
 

@@ -38,7 +38,7 @@ type API struct {
 type Worker struct {
 	Service
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"0" help:"scripts run at the same time; 0 is one per core"`
-	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" help:"address to serve the worker's health and metrics on"`
+	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" standalone:"-" help:"address to serve the worker's health and metrics on"`
 	Jail           string        `env:"JAIL" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
 	JailIsolation  string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log"`
 	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
@@ -52,7 +52,8 @@ type Worker struct {
 	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
 }
 
-// Standalone is both in one process. It starts a Redis of its own unless REDIS_URL is set.
+// Standalone is both in one process. It starts a Redis of its own unless REDIS_URL is set. A setting tagged standalone:"-" has
+// no meaning here: there is one address, the API's.
 type Standalone struct {
 	API
 	Worker

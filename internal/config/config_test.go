@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("Slots() = %d", worker.Slots())
 	}
 	wantAPI.RedisURL, wantWorker.RedisURL, wantWorker.JailIsolation = "", "", "auto"
+	wantWorker.Addr = ""
 	if want := (Standalone{API: wantAPI, Worker: wantWorker, DataDir: "./data"}); !reflect.DeepEqual(both, want) {
 		t.Errorf("standalone\n got %+v\nwant %+v", both, want)
 	}
@@ -111,7 +113,6 @@ func TestLoadRefuses(t *testing.T) {
 		{"QUEUE_SHARDS", "0", "write a number from 1"},
 		{"LISTEN_ADDR", "8080", "is not host:port; write one such as :8080"},
 		{"LISTEN_ADDR", ":99999", "is not host:port"},
-		{"WORKER_ADDR", "nowhere", "is not host:port"},
 		{"PORT", "eighty", "is not a port; write a number"},
 		{"PORT", "70000", "is not a port"},
 		{"REDIS_URL", "localhost:6379", "write one such as redis://127.0.0.1:6379/0"},
@@ -148,6 +149,13 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("the error repeats what may be a secret: %q", err)
 			}
 		})
+	}
+}
+
+func TestLoadWorkerRefuses(t *testing.T) {
+	err := Load(&Worker{}, environ(map[string]string{"WORKER_ADDR": "nowhere"}))
+	if err == nil || !strings.Contains(err.Error(), "WORKER_ADDR") || !strings.Contains(err.Error(), "is not host:port") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -209,7 +217,7 @@ func TestExampleEnv(t *testing.T) {
 			t.Errorf("%T\n from the file %+v\n default       %+v", pair[0], pair[0], pair[1])
 		}
 	}
-	for _, v := range variables(&Standalone{}) {
+	for _, v := range slices.Concat(variables(&API{}), variables(&Worker{}), variables(&Standalone{})) {
 		if _, there := vars[v.name]; !there {
 			t.Errorf("%s is not in the file", v.name)
 		}

@@ -29,23 +29,30 @@ func ExampleEnv() string {
 	var b strings.Builder
 	b.WriteString("# Every setting of api, worker and standalone, with its default. A line that is left out or empty means the default,\n" +
 		"# except for lists (JAIL_PRELOAD, DENIED_NAMES), where empty means none.\n")
-	api, worker := variables(&API{}), variables(&Worker{})
-	for _, v := range variables(&Standalone{}) {
+	api, worker, standalone := variables(&API{}), variables(&Worker{}), variables(&Standalone{})
+	seen := map[string]bool{}
+	for _, v := range slices.Concat(api, worker, standalone) {
+		if seen[v.name] {
+			continue
+		}
+		seen[v.name] = true
 		has := func(o variable) bool { return o.name == v.name }
 		var readers []string
-		fallback := v.fallback
-		if i := slices.IndexFunc(api, has); i >= 0 {
-			readers, fallback = append(readers, "api"), api[i].fallback
+		if slices.ContainsFunc(api, has) {
+			readers = append(readers, "api")
 		}
-		if i := slices.IndexFunc(worker, has); i >= 0 {
-			readers, fallback = append(readers, "worker"), worker[i].fallback
+		if slices.ContainsFunc(worker, has) {
+			readers = append(readers, "worker")
 		}
-		readers = append(readers, "standalone")
+		own := slices.IndexFunc(standalone, has)
+		if own >= 0 {
+			readers = append(readers, "standalone")
+		}
 		fmt.Fprintf(&b, "\n# %s\n# (%s", v.help, strings.Join(readers, ", "))
-		if fallback != v.fallback {
-			fmt.Fprintf(&b, "; %s", standaloneDefault(v.fallback))
+		if own >= 0 && standalone[own].fallback != v.fallback {
+			fmt.Fprintf(&b, "; %s", standaloneDefault(standalone[own].fallback))
 		}
-		fmt.Fprintf(&b, ")\n%s=%s\n", v.name, fallback)
+		fmt.Fprintf(&b, ")\n%s=%s\n", v.name, v.fallback)
 	}
 	return b.String()
 }
@@ -66,8 +73,9 @@ type variable struct {
 // variables lists a process's settings in the order of its struct, each once.
 func variables(cfg Process) []variable {
 	own := map[string]string{}
-	if d, ok := cfg.(interface{ defaults() map[string]string }); ok {
-		own = d.defaults()
+	standalone, _ := cfg.(*Standalone)
+	if standalone != nil {
+		own = standalone.defaults()
 	}
 	var out []variable
 	seen := map[string]bool{}
@@ -79,7 +87,7 @@ func variables(cfg Process) []variable {
 				continue
 			}
 			name := f.Tag.Get("env")
-			if seen[name] {
+			if seen[name] || standalone != nil && f.Tag.Get("standalone") == "-" {
 				continue
 			}
 			seen[name] = true

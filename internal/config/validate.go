@@ -50,9 +50,11 @@ func (a *API) Validate() error {
 }
 
 // Validate implements Process.
-func (w *Worker) Validate() error { return errors.Join(w.Service.Validate(), w.validateOwn()) }
+func (w *Worker) Validate() error {
+	return errors.Join(w.Service.Validate(), checkAddr("WORKER_ADDR", w.Addr), w.validateOwn())
+}
 
-// validateOwn leaves out what a worker shares with every other process.
+// validateOwn leaves out what a worker shares with every other process, and what it has only as a process of its own.
 func (w *Worker) validateOwn() error {
 	var python error
 	if !filepath.IsAbs(w.JailPython) {
@@ -60,7 +62,6 @@ func (w *Worker) validateOwn() error {
 	}
 	return errors.Join(
 		between("WORKER_CONCURRENCY", w.Concurrency, 0, 4096),
-		checkAddr("WORKER_ADDR", w.Addr),
 		oneOf("JAIL", w.Jail, "auto", "nsjail", "bubblewrap"),
 		oneOf("JAIL_ISOLATION", w.JailIsolation, "namespaces", "auto"),
 		python,
