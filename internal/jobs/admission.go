@@ -30,7 +30,8 @@ type backlog struct {
 
 	mu        sync.Mutex
 	lengths   [][]int // per lane and priority
-	waiting   int     // at the last look, and what this process has added since
+	waiting   int     // at the last look, and what this process has added since it began
+	sent      int     // all that this process ever added
 	reserved  int     // of those, not yet sent
 	looked    time.Time
 	processed int64
@@ -114,6 +115,7 @@ func (b *backlog) added(l lane, p Priority) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting++
+	b.sent++
 	b.lengths[l][p.rank()]++
 }
 
@@ -130,6 +132,9 @@ func (p Priority) rank() int {
 func (b *backlog) look(ctx context.Context) error {
 	var lengths []*redis.IntCmd
 	var seen []*redis.StringCmd
+	b.mu.Lock()
+	sent := b.sent
+	b.mu.Unlock()
 	pipe := b.rdb.Pipeline()
 	for l := range b.layout.lanes {
 		for _, p := range priorities {
@@ -152,7 +157,8 @@ func (b *backlog) look(ctx context.Context) error {
 	}
 	now := time.Now()
 	b.drained(now, processed)
-	b.waiting, b.looked = waiting, now
+	// What was sent while Redis was asked may be in its answer or not: count it, rather than exceed the limit.
+	b.waiting, b.looked = waiting+b.sent-sent, now
 	return nil
 }
 

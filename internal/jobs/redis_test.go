@@ -17,7 +17,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(workerURL); url != "" {
+		workUntilKilled(url)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // redisServer is a real Redis of the test's own, on a unix socket.
 type redisServer struct {
