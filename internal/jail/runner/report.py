@@ -1,7 +1,11 @@
 """Turns an exception into what the user sees of it: type, message, line and a traceback of the script's own frames."""
+import io
 import traceback
 
 SCRIPT = "script.py"
+
+# The working directory, where the request's files are.
+home = "/tmp"
 
 # Longer messages and tracebacks help nobody and would crowd out the output.
 MESSAGE_CHARACTERS = 8 << 10
@@ -11,7 +15,7 @@ TRACEBACK_CHARACTERS = 64 << 10
 def exception(error, source):
     """The error document of an exception that the script let out."""
     kind = type(error).__name__
-    text = _text(error)
+    text = "" if isinstance(error, SystemExit) and error.code is None else _text(error)
     document = {"type": kind, "traceback": _traceback(error)}
     line = _last_line(error.__traceback__)
     if line:
@@ -33,6 +37,8 @@ def syntax_error(error, source):
     """The error document of a script that does not compile."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     text = error.msg if isinstance(error, SyntaxError) else _text(error)
+    if isinstance(error, (RecursionError, MemoryError)):  # the parser's own stack: MemoryError is what it has always raised
+        text = "the script is nested too deeply, or too long, for Python to compile"
     document = {
         "code": "syntax_error",
         "type": type(error).__name__,
@@ -46,8 +52,13 @@ def syntax_error(error, source):
     return document
 
 
+def source_lines(source):
+    """The lines as Python counts them; str.splitlines would also split at form feeds and the like."""
+    return io.StringIO(source, newline=None).readlines()
+
+
 def source_line(source, line):
-    lines = source.splitlines()
+    lines = source_lines(source)
     return lines[line - 1].strip()[:500] if 0 < line <= len(lines) else ""
 
 
@@ -73,9 +84,20 @@ def _keep_own_frames(report):
         one = pending.pop()
         if one is None:
             continue
-        own = [frame for frame in one.stack if frame.filename == SCRIPT]
+        own = [frame for frame in one.stack if _is_own(frame)]
         one.stack = traceback.StackSummary.from_list(own)
         pending += [one.__cause__, one.__context__] + list(one.exceptions or ())
+
+
+def _is_own(frame):
+    """Whether the frame is the script's, or of a module that came with it, which then goes by its name in the request."""
+    if frame.filename == SCRIPT:
+        return True
+    if not frame.filename.startswith(home + "/"):
+        return False
+    frame.line  # is looked up by the file's whole name
+    frame.filename = frame.filename[len(home) + 1 :]
+    return True
 
 
 def _last_line(tb):
