@@ -14,7 +14,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X 
 RACE = $(if $(shell command -v $${CC:-gcc}),-race)
 FUZZ_TIME ?= 10s
 
-.PHONY: build run test tests race lint bench chaos fuzz setup images clean help
+.PHONY: build run test tests race lint bench benchmarks chaos fuzz setup images clean help
 
 build: ## bin/api, bin/worker and bin/standalone
 	@mkdir -p bin
@@ -44,7 +44,11 @@ lint: ## gofmt, go vet, staticcheck, and the syntax of the scripts
 	@$(GO) tool staticcheck ./...
 	@for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
 
-bench: setup build ## measure, with the cold baseline in the same run
+bench: setup build ## measure the service, by turns with a cold baseline and the bare jails; ARGS=-quick, ARGS=-help
+	@$(BUILD) -o bin/ ./test/bench
+	@bin/bench $(ARGS)
+
+benchmarks: setup ## the Go benchmarks of the packages
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
 
 chaos: setup build ## kill workers and Redis under load
@@ -65,4 +69,4 @@ clean: ## remove what build made; the jobs kept in data/ stay
 	@rm -rf bin
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The three that are measured.
+const (
+	theService = "service"
+	theCold    = "cold"
+	theFloor   = "floor"
+)
+
+// system is one of the three, running.
+type system struct {
+	name  string
+	meter *meter
+	turn  func(ctx context.Context, s *scenario, clients int, d time.Duration) (turn, error)
+}
+
+// measure starts everything, takes turns, and stops everything.
+func measure(ctx context.Context, o options, progress io.Writer) (*report, error) {
+	r := newReport(o)
+	if o.memory {
+		fmt.Fprintln(progress, "bench: memory")
+		var err error
+		if r.Memory, err = measureMemory(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Fprintln(progress, "bench: starting")
+	s, err := startService(ctx, o, o.slots)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	cold, stopCold, err := startCold(s, o)
+	if err != nil {
+		return nil, err
+	}
+	defer stopCold()
+	floor, stopFloor, err := startFloor(o, r)
+	if err != nil {
+		return nil, err
+	}
+	defer stopFloor()
+	load := newHTTPLoad(s.address)
+	defer load.close()
+	systems := []system{{theService, s.meter, load.turn}, cold, floor}
+	r.CPUTime = s.meter.how()
+
+	for _, x := range systems { // the first of everything is slower
+		for _, scenario := range o.scenarios {
+			t, err := x.turn(ctx, scenario, o.slots, 100*time.Millisecond)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", x.name, err)
+			}
+			r.wrong(t, x.name, scenario, o.slots)
+		}
+	}
+	for _, scenario := range o.scenarios {
+		for _, clients := range o.concurrency {
+			fmt.Fprintf(progress, "bench: %s, concurrency %d\n", scenario.name, clients)
+			if err := r.measure(ctx, o, systems, scenario, clients); err != nil {
+				return nil, err
+			}
+		}
+	}
+	r.compare(o)
+	return r, ctx.Err()
+}
+
+// measure has the systems take turns at one scenario.
+func (r *report) measure(ctx context.Context, o options, systems []system, s *scenario, clients int) error {
+	var cells []*cell
+	for _, x := range systems {
+		if x.name == theCold && clients > o.coldMax {
+			cells = append(cells, nil)
+			continue
+		}
+		c := &cell{Scenario: s.name, System: x.name, Clients: clients}
+		cells = append(cells, c)
+		r.Cells = append(r.Cells, c)
+	}
+	for range o.rounds {
+		for i, x := range systems {
+			if cells[i] == nil {
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			before, err := x.meter.settled()
+			if err != nil {
+				return err
+			}
+			t, err := x.turn(ctx, s, clients, o.cell/time.Duration(o.rounds))
+			if err != nil {
+				return fmt.Errorf("%s: %w", x.name, err)
+			}
+			after, err := x.meter.settled()
+			if err != nil {
+				return err
+			}
+			cells[i].add(t, after-before)
+		}
+	}
+	for _, c := range cells {
+		if c != nil {
+			c.close()
+			r.wrong(c.all, c.System, s, clients)
+		}
+	}
+	return nil
+}
+
+func startCold(s *service, o options) (system, func(), error) {
+	told, err := coldSettingsOf(s.worker, o.slots)
+	if err != nil {
+		return system{}, nil, err
+	}
+	var address string
+	p, m, err := startPart(theCold, nil, partCold, told, &address)
+	if err != nil {
+		return system{}, nil, err
+	}
+	load := newHTTPLoad(address)
+	return system{theCold, m, load.turn}, func() { load.close(); p.stop(); m.close() }, nil
+}
+
+func startFloor(o options, r *report) (system, func(), error) {
+	var is pooled
+	p, m, err := startPart(theFloor, settings(o, o.slots), partFloor, nil, &is)
+	if err != nil {
+		return system{}, nil, err
+	}
+	r.Backend, r.Isolation, r.Versions = string(is.Backend), string(is.Isolation), is.Versions
+	take := func(_ context.Context, s *scenario, clients int, d time.Duration) (turn, error) {
+		var t turn
+		err := p.ask(asked{s.name, clients, d}, &t)
+		return t, err
+	}
+	return system{theFloor, m, take}, func() { p.stop(); m.close() }, nil
+}
+
+// cell is one system at one scenario and concurrency, over all rounds.
+type cell struct {
+	Scenario string
+	System   string
+	Clients  int
+	figures
+	// Rounds are the same figures of each round by itself: how far they lie apart says how far to trust them.
+	Rounds []figures
+	// Phases are medians in milliseconds; see phases. Rest is what the client waited beside them.
+	Queue, Setup, Run, Rest float64
+
+	all turn
+	cpu time.Duration
+}
+
+type figures struct {
+	Jobs      int
+	P50MS     float64
+	P99MS     float64
+	PerSecond float64
+	// CPUMS is CPU time per job.
+	CPUMS float64
+}
+
+func (c *cell) add(t turn, cpu time.Duration) {
+	c.Rounds = append(c.Rounds, figuresOf(t, cpu))
+	c.all.add(t)
+	c.cpu += cpu
+}
+
+func (c *cell) close() {
+	c.figures = figuresOf(c.all, c.cpu)
+	var queue, setup, run, rest []float64
+	for i, p := range c.all.Phases {
+		queue, setup, run = append(queue, p.Queue), append(setup, p.Setup), append(run, p.Run)
+		rest = append(rest, c.all.MS[i]-p.Queue-p.Setup-p.Run)
+	}
+	c.Queue, c.Setup, c.Run, c.Rest = quantile(queue, 0.5), quantile(setup, 0.5), quantile(run, 0.5), quantile(rest, 0.5)
+}
+
+// wrong counts the failures of a turn, and keeps some of them to be printed.
+func (r *report) wrong(t turn, system string, s *scenario, clients int) {
+	r.Failures += t.Failures
+	for _, w := range t.Wrong {
+		r.Wrong = append(r.Wrong, fmt.Sprintf("%s, %s, concurrency %d: %s", system, s.name, clients, w))
+	}
+}
+
+func figuresOf(t turn, cpu time.Duration) figures {
+	f := figures{Jobs: len(t.MS), P50MS: quantile(t.MS, 0.5), P99MS: quantile(t.MS, 0.99)}
+	if f.Jobs > 0 {
+		f.PerSecond = float64(f.Jobs) / t.Elapsed.Seconds()
+		f.CPUMS = float64(cpu) / 1e6 / float64(f.Jobs)
+	}
+	return f
+}
+
+// quantile is the smallest value that at least the share q of them does not pass; 0 of none.
+func quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
+}
+
+func kernel() string {
+	text, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return strings.TrimSpace(string(text))
+}
+
+func machine() string {
+	return fmt.Sprintf("%d cores, %s, Linux %s", runtime.NumCPU(), runtime.GOARCH, kernel())
+}
