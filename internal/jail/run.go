@@ -53,6 +53,9 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	before, _ := cpuTime(v.jobPID()) // what it took to make the process ready is not the job's
 	feed(payload, c.job, false)
 	feed([]byte(j.Stdin), c.stdin, true)
+	if rss, err := memoryField(v.jobPID(), "VmRSS:"); err == nil { // while it reads the job
+		v.baseRSS = rss
+	}
 
 	select {
 	case <-c.walled:

@@ -58,7 +58,7 @@ type server struct {
 	level    Level
 	limits   Limits
 	versions map[string]string
-	// baseRSS is the server's resident size before any job; a child starts with as much.
+	// baseRSS is the resident size of a child before its job.
 	baseRSS int64
 	pid     int // of Python
 	// forked is the pid of the latest child.
@@ -176,9 +176,6 @@ func (v *server) boot(s settings) error {
 		return errors.New(e.Error)
 	}
 	v.versions, v.pid = e.Ready, e.pid
-	if v.baseRSS, err = memoryField(v.pid, "VmRSS:"); err != nil {
-		return fmt.Errorf("look at the jail's python: %w", err)
-	}
 	return nil
 }
 

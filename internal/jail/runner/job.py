@@ -37,13 +37,13 @@ class Runner:
         self._check = check
         self._ballast = mmap.mmap(-1, BALLAST)
         self._streams = _open_streams()
-        self._address_space = walls.address_space()
+        self._address_space = walls.address_space(settings["server_space"])
         sys.path[:0] = [os.getcwd()]
         sys.argv[:] = [report.SCRIPT]
 
     def serve(self):
         """Reads the job, runs it, writes the answer, ends the process."""
-        request = json.loads(_read_job(walls.JOB))
+        request = _exactly(_read_job(walls.JOB))
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
         if request["memory_bytes"]:
             walls.lower(resource.RLIMIT_AS, self._address_space + request["memory_bytes"])
@@ -246,6 +246,18 @@ def _read_job(fd):
     if not data:
         os._exit(0)
     return b"".join(parts)
+
+
+def _exactly(text):
+    """Parsed JSON. Integers of any length are taken as they are, for which a limit meant for the script is lifted."""
+    if not hasattr(sys, "set_int_max_str_digits"):
+        return json.loads(text)
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        return json.loads(text)
+    finally:
+        sys.set_int_max_str_digits(limit)
 
 
 def _close(fd):

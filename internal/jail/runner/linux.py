@@ -51,11 +51,13 @@ class _CapData(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
-_CAPABILITY_VERSION_3 = 0x20080522
+# Made once: a child that built them anew would pay for the pages they lie in.
+_CAP_HEADER = _CapHeader(0x20080522, 0)
+_NO_CAPABILITIES = (_CapData * 2)()
 
 
 def drop_bounding_set():
-    """Takes every capability out of what this process and its children can ever have; needs CAP_SETPCAP."""
+    """Takes every capability out of what this process and its children can ever gain; needs CAP_SETPCAP. Those it has, it keeps."""
     for capability in range(64):
         if _libc.prctl(PR_CAPBSET_DROP, _ulong(capability), _ulong(0), _ulong(0), _ulong(0)) != 0:
             break  # past the kernel's last one
@@ -63,8 +65,7 @@ def drop_bounding_set():
 
 def drop_capabilities():
     _libc.prctl(PR_CAP_AMBIENT, _ulong(PR_CAP_AMBIENT_CLEAR_ALL), _ulong(0), _ulong(0), _ulong(0))
-    header = _CapHeader(_CAPABILITY_VERSION_3, 0)
-    _checked("capset", _libc.capset(ctypes.byref(header), (_CapData * 2)()))
+    _checked("capset", _libc.capset(ctypes.byref(_CAP_HEADER), _NO_CAPABILITIES))
 
 
 class _SockFprog(ctypes.Structure):

@@ -25,17 +25,21 @@ def main(control, settings):
     """Never returns. settings["mode"]: fork, or once where the host allows no inner namespaces."""
     try:
         os.umask(0o022)
+        if settings["drop_bounding"]:
+            linux.drop_bounding_set()
         holders = None
         if settings["mode"] == "fork":
             holders = holder.Holders(settings["tmpfs"], control.close)
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
+        settings["seccomp"] = [bytes.fromhex(program) for program in settings["seccomp"]]
         rehearse.warm_up()
         if holders and not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
         gc.collect()
         gc.freeze()
         gc.disable()
+        settings["server_space"] = walls.address_space()
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)

@@ -1,4 +1,5 @@
 """Puts a freshly forked child behind its walls. Nothing of the job has been read yet when this is done."""
+import mmap
 import os
 import resource
 import signal
@@ -23,8 +24,6 @@ def take_descriptors(fds):
 
 def raise_walls(settings):
     """uid, capabilities, rlimits, no_new_privs, seccomp: in this order, since each takes away what the next did not need."""
-    if settings["drop_bounding"]:
-        linux.drop_bounding_set()
     uid = settings["uid"]
     if uid is not None and os.getuid() != uid:
         os.setgroups([])
@@ -35,7 +34,7 @@ def raise_walls(settings):
         lower(getattr(resource, "RLIMIT_" + name), value)
     linux.prctl("no_new_privs", linux.PR_SET_NO_NEW_PRIVS, 1)
     for program in settings["seccomp"]:
-        linux.install_seccomp(bytes.fromhex(program))
+        linux.install_seccomp(program)
 
 
 def lower(limit, value):
@@ -57,20 +56,32 @@ def reseed():
         modules["ssl"].RAND_add(os.urandom(32), 32.0)
 
 
-def address_space():
-    """The size of this process's address space in bytes, found without /proc: the lowest RLIMIT_AS that lets it map a page more."""
-    import mmap
+def address_space(least=0):
+    """The size of this process's address space in bytes, found without /proc: the lowest RLIMIT_AS that lets it map a page more.
 
+    least is a size that it surely has: a server's, say, for its child. Exact to 64 kB.
+    """
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     page = mmap.PAGESIZE
-    low, high = 0, 1 << 34
-    while high - low > 16:
-        middle = (low + high) // 2
-        resource.setrlimit(resource.RLIMIT_AS, (middle * page, hard))
+
+    def fits(pages):
+        resource.setrlimit(resource.RLIMIT_AS, (pages * page, hard))
         try:
             mmap.mmap(-1, page).close()
-            high = middle
+            return True
         except (OSError, MemoryError):
+            return False
+
+    low, step = least // page, 1024
+    while not fits(low + step):
+        low += step
+        step *= 2
+    high = low + step
+    while high - low > 16:
+        middle = (low + high) // 2
+        if fits(middle):
+            high = middle
+        else:
             low = middle
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     return high * page
