@@ -2,9 +2,13 @@ package jail
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +26,9 @@ type header struct {
 
 // maxHeaderFiles bounds what a job may claim to have left behind.
 const maxHeaderFiles = 64
+
+// maxPath is the longest path that the kernel takes.
+const maxPath = 4096
 
 // judge turns what was seen of a job's end, and what it sent, into its outcome.
 func judge(seen observation, sent []byte, script string) Outcome {
@@ -72,12 +79,7 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 	if !found || json.Unmarshal(line, &h) != nil || len(h.Files) > maxHeaderFiles {
 		return Outcome{}, false
 	}
-	for i, f := range h.Files {
-		if len(f.Content) > resultSlack || !utf8.ValidString(f.Path) {
-			return Outcome{}, false
-		}
-		h.Files[i].Size = max(0, f.Size)
-	}
+	files := slices.DeleteFunc(h.Files, func(f File) bool { return !plausible(f) })
 	if h.Error != nil {
 		if len(result) > 0 || !fromChild(h.Error.Code) {
 			return Outcome{}, false
@@ -85,12 +87,28 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 		if h.Error.Code == MemoryLimit {
 			h.Error.Message = fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)
 		}
-		return Outcome{Failure: h.Error, Files: h.Files}, true
+		return Outcome{Failure: h.Error, Files: files}, true
 	}
 	if len(result) > l.ResultBytes || !json.Valid(result) || depth(result) > MaxResultDepth || !utf8.Valid(result) {
 		return Outcome{}, false
 	}
-	return Outcome{Result: result, Files: h.Files}, true
+	return Outcome{Result: result, Files: files}, true
+}
+
+// plausible reports whether f can be a file of the working directory. Whoever unpacks the files that a job says it wrote must not
+// be led out of the folder that he unpacks them in.
+func plausible(f File) bool {
+	if !filepath.IsLocal(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "." || strings.ContainsRune(f.Path, 0) || len(f.Path) > maxPath {
+		return false
+	}
+	switch f.Encoding {
+	case "utf-8":
+		return f.Size == int64(len(f.Content))
+	case "base64":
+		content, err := base64.StdEncoding.DecodeString(f.Content)
+		return err == nil && f.Size == int64(len(content))
+	}
+	return false
 }
 
 // fromChild reports whether a job may say this of itself. What only the worker can see is the worker's to say.

@@ -21,14 +21,14 @@ var allowedCalls = []string{
 	"access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "chdir", "fchdir",
 	"mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat",
 	"chmod", "fchmod", "fchmodat", "umask", "utimensat", "utime", "utimes", "futimesat", "truncate", "ftruncate", "fallocate", "fsync", "fdatasync", "fadvise64",
-	"copy_file_range", "sendfile", "splice", "tee", "flock", "fcntl", "ioctl", "dup", "dup2", "dup3", "pipe", "pipe2", "memfd_create",
+	"copy_file_range", "sendfile", "splice", "tee", "flock", "fcntl", "ioctl", "dup", "dup2", "dup3", "pipe", "pipe2",
 	"getxattr", "lgetxattr", "fgetxattr", "listxattr", "flistxattr", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 	// waiting
 	"poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
 	"timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd4", "nanosleep", "clock_nanosleep", "pause",
-	// asyncio wakes its loop through a socket pair; there is no other socket
+	// asyncio wakes its loop through a socket pair; there is no other socket, and which pairs is decided below
 	"socketpair", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "getsockopt", "setsockopt", "getsockname", "getpeername",
-	// memory
+	// memory; not memfd_create, whose files are memory that no rlimit counts
 	"brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "msync", "mincore", "mlock", "munlock", "membarrier",
 	// threads
 	"futex", "set_robust_list", "get_robust_list", "set_tid_address", "rseq", "gettid", "sched_yield", "sched_getaffinity", "sched_setaffinity",
@@ -61,8 +61,8 @@ func seccompPrograms(native *arch.Info) ([][]byte, error) {
 	return programs, nil
 }
 
-// jobPolicies are two, because a filter with more than one conditional call compares a later call's number with an earlier one's
-// argument: the library does not load it again. The list comes last: it does not allow installing another.
+// jobPolicies are one for each conditional call, because a filter with more than one compares a later call's number with an
+// earlier one's argument: the library does not load it again. The list comes last: it does not allow installing another.
 func jobPolicies(target *arch.Info) []seccomp.Policy {
 	var calls []string
 	for _, name := range allowedCalls {
@@ -88,7 +88,20 @@ func jobPolicies(target *arch.Info) []seccomp.Policy {
 			},
 		}},
 	}
-	return []seccomp.Policy{threads, list}
+	// A half of a datagram pair can send to any address there is, without connecting and out of a filter's sight. Streams and
+	// sequenced packets go to the other half alone. Datagram and raw are the types with this bit.
+	const datagrams = unix.SOCK_DGRAM
+	pairs := seccomp.Policy{
+		DefaultAction: seccomp.ActionAllow,
+		Syscalls: []seccomp.SyscallGroup{{
+			Action: seccomp.ActionErrno,
+			NamesWithCondtions: []seccomp.NameWithConditions{
+				{Name: "socketpair", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.NotEqual, Value: unix.AF_UNIX}}},
+				{Name: "socketpair", Conditions: seccomp.ArgumentConditions{{Argument: 1, Operation: seccomp.BitsSet, Value: datagrams}}},
+			},
+		}},
+	}
+	return []seccomp.Policy{threads, pairs, list}
 }
 
 func assemble(policy seccomp.Policy) ([]byte, error) {

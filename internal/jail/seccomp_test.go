@@ -80,7 +80,7 @@ func TestSeccompRefuses(t *testing.T) {
 		mknod mknodat name_to_handle_at open_by_handle_at modify_ldt ioperm iopl sethostname setdomainname settimeofday clock_settime
 		adjtimex clock_adjtime syslog shmget shmat shmctl semget msgget msgsnd mq_open fanotify_init setxattr chown fchown lchown
 		fchownat sched_setscheduler sched_setattr setpriority ioprio_set mbind move_pages migrate_pages vhangup landlock_create_ruleset
-		process_madvise memfd_secret`)
+		process_madvise memfd_create memfd_secret`)
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		filters := filtersFor(t, target)
 		for _, name := range never {
@@ -129,6 +129,27 @@ func TestSeccompClone(t *testing.T) {
 		}
 		if allowed < 2 {
 			t.Errorf("%s: no flags tried that a thread is made with", target.Name)
+		}
+	}
+}
+
+// TestSeccompSocketpair: local streams and sequenced packets alone.
+func TestSeccompSocketpair(t *testing.T) {
+	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		filters := filtersFor(t, target)
+		for family := range uint64(64) {
+			for kind := range uint64(16) {
+				for _, flags := range []uint64{0, unix.SOCK_CLOEXEC, unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC} {
+					got := filters.run(t, call{number: target.SyscallNames["socketpair"], arch: uint32(target.ID), args: [6]uint64{family, kind | flags}})
+					datagrams := kind == unix.SOCK_DGRAM || kind == unix.SOCK_RAW
+					if family != unix.AF_UNIX && letsThrough(got) || datagrams && letsThrough(got) {
+						t.Errorf("%s: socketpair(%d, %#x) is let through", target.Name, family, kind|flags)
+					}
+					if family == unix.AF_UNIX && (kind == unix.SOCK_STREAM || kind == unix.SOCK_SEQPACKET) && !letsThrough(got) {
+						t.Errorf("%s: socketpair(%d, %#x) gets %#x", target.Name, family, kind|flags, uint32(got))
+					}
+				}
+			}
 		}
 	}
 }
