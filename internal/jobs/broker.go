@@ -190,7 +190,7 @@ func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, 
 	now := time.Now().UTC()
 	won, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending}, c.id, string(status),
 		strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
-		now.Format("2006-01-02"), now.Add(90*24*time.Hour).Unix()).Bool()
+		now.Format("2006-01-02"), now.Add(90*24*time.Hour).Unix(), c.attempt).Bool()
 	if err == nil {
 		b.off(c.id)
 	}

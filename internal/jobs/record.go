@@ -22,10 +22,18 @@ func parseRecord(id string, values []any) (*Job, error) {
 	if v[0] == "" {
 		return nil, nil
 	}
-	if doc := v[8]; doc != "" {
-		return parseDocument(doc, v[7])
+	attempts, err := strconv.Atoi(v[4])
+	if err != nil {
+		return nil, fmt.Errorf("record of job %s: %w", id, err)
 	}
-	j := &Job{ID: id, Status: Status(v[0]), Files: []File{}, Client: v[7]}
+	if doc := v[8]; doc != "" {
+		j, err := parseDocument(doc, v[7])
+		if err == nil {
+			j.Attempts = attempts // the run that ended first may not have been the last to begin
+		}
+		return j, err
+	}
+	j := &Job{ID: id, Status: Status(v[0]), Files: []File{}, Client: v[7], Attempts: attempts}
 	created, err := micros(v[1])
 	if err != nil {
 		return nil, fmt.Errorf("record of job %s: %w", id, err)
@@ -35,9 +43,6 @@ func parseRecord(id string, values []any) (*Job, error) {
 		return nil, fmt.Errorf("record of job %s: %w", id, err)
 	}
 	if j.FinishedAt, err = micros(v[3]); err != nil {
-		return nil, fmt.Errorf("record of job %s: %w", id, err)
-	}
-	if j.Attempts, err = strconv.Atoi(v[4]); err != nil {
 		return nil, fmt.Errorf("record of job %s: %w", id, err)
 	}
 	if v[5] != "" {
