@@ -89,8 +89,12 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 		}
 		return Outcome{Failure: h.Error, Files: files}, true
 	}
-	if len(result) > l.ResultBytes || !json.Valid(result) || depth(result) > MaxResultDepth || !utf8.Valid(result) {
+	if len(result) > l.ResultBytes || !json.Valid(result) || !utf8.Valid(result) {
 		return Outcome{}, false
+	}
+	if depth(result) > MaxResultDepth {
+		return Outcome{Failure: &Failure{Code: InvalidResult, Message: fmt.Sprintf(
+			"main() function must return valid JSON (got more than %d levels of nesting)", MaxResultDepth)}, Files: h.Files}, true
 	}
 	return Outcome{Result: result, Files: files}, true
 }

@@ -30,7 +30,7 @@ const (
 var runnerFiles embed.FS
 
 // runnerModules in the order in which they import one another; boot.py receives them.
-var runnerModules = []string{"linux", "denied", "encode", "report", "walls", "holder", "job", "rehearse", "server"}
+var runnerModules = []string{"linux", "denied", "encode", "report", "walls", "holder", "files", "script", "job", "rehearse", "server"}
 
 // settings is what boot.py and the server are told.
 type settings struct {

@@ -4,7 +4,9 @@ server    keeps Python and its libraries warm and forks one child per job
 holder    makes the fresh namespaces that a child enters
 walls     puts a child behind its walls, before it has seen its job
 rehearse  small trusted work that pays a child's page faults before anyone waits
-job       reads the script, runs main(), sends back what it returned
+job       reads the job and sends back its answer
+script    compiles and checks the script, and runs its main()
+files     the job's working directory: the request's files go in, new ones come out
 denied    finds the names that scripts may not use
 encode    turns what main() returned into JSON
 report    turns an exception into what the user sees of it

@@ -14,7 +14,7 @@ class Check:
         self._names = frozenset(names)
         self._functions = frozenset(n for n in names if hasattr(builtins, n))
         words = "|".join(map(re.escape, sorted(names)))
-        self._words = re.compile(r"\b(?:%s|builtins|%s)\b" % (words, "|".join(_IMPORTERS))) if names else None
+        self._words = re.compile(r"\b(?:%s|%s)\b" % (words, "|".join(_IMPORTERS))) if names else None
 
     def passes(self, source):
         """Whether the source needs no closer look, as most do not: none of the words is in it.
@@ -27,32 +27,49 @@ class Check:
         """The first denied name used in the tree and its line, or None.
 
         Modules are found through import, from, their aliases and __import__("..."); builtins wherever they are read as a name, so
-        that `run = eval` does not hide one. Words in strings, comments and attributes are no use of a name.
+        that `run = eval` does not hide one. Words in strings, comments and attributes are no use of a name, and neither is a
+        function of the script's own that bears it.
         """
-        names = self._names
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        functions = self._functions - {name for node in nodes for name in _bound(node)}
+        found = []
+        for node in nodes:
             name = None
             if isinstance(node, ast.Import):
-                name = next((a.name.split(".")[0] for a in node.names if a.name.split(".")[0] in names), None)
+                name = self._module([a.name for a in node.names])
             elif isinstance(node, ast.ImportFrom):
-                root = (node.module or "").split(".")[0]
-                name = root if root in names and not node.level else next((a.name for a in node.names if a.name in names), None)
+                name = self._module([] if node.level else [node.module]) or next((a.name for a in node.names if a.name in self._names), None)
             elif isinstance(node, ast.Name):
-                name = node.id if node.id in self._functions and isinstance(node.ctx, ast.Load) else None
+                name = node.id if node.id in functions and isinstance(node.ctx, ast.Load) else None
             elif isinstance(node, ast.Call):
-                name = _imported_by_string(node, names)
+                name = self._module(_imported_by_string(node))
             if name is not None:
-                return name, node.lineno
-        return None
+                found.append((node.lineno, name))
+        if not found:
+            return None
+        line, name = min(found)
+        return name, line
+
+    def _module(self, modules):
+        roots = [m.split(".")[0] for m in modules]
+        return next((r for r in roots if r in self._names), None)
 
 
-def _imported_by_string(call, names):
+def _bound(node):
+    """Names that the node gives to something of the script's own."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.arg):
+        return [node.arg]
+    if isinstance(node, ast.alias) and node.asname:
+        return [node.asname]
+    return []
+
+
+def _imported_by_string(call):
     function = call.func
     called = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else None
-    if called not in _IMPORTERS or not call.args:
-        return None
-    first = call.args[0]
-    if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        root = first.value.split(".")[0]
-        return root if root in names else None
-    return None
+    if called not in _IMPORTERS:
+        return []
+    given = call.args[:1] + [k.value for k in call.keywords if k.arg == "name"]
+    return [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)]

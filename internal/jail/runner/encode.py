@@ -52,11 +52,14 @@ def dumps(value):
 
 
 def _slow(value):
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), _CALLS))
+    calls = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(calls, _CALLS))
     try:
         return _Writer().text(value)
     except RecursionError:
         raise Invalid("a value nested too deeply") from None
+    finally:
+        sys.setrecursionlimit(calls)
 
 
 class _Writer:

@@ -78,6 +78,11 @@ def install_seccomp(program):
     _checked("seccomp", _libc.prctl(PR_SET_SECCOMP, _ulong(SECCOMP_MODE_FILTER), ctypes.byref(fprog), _ulong(0), _ulong(0)))
 
 
+def unbuffer_c_stdout():
+    """C code's output in its place among Python's, and not lost with a process that is killed."""
+    _libc.setvbuf(ctypes.c_void_p.in_dll(_libc, "stdout"), None, ctypes.c_int(2), ctypes.c_size_t(0))
+
+
 def flush_c_streams():
     """What C code left in its own buffers; Python's do not know of them."""
     _libc.fflush(None)

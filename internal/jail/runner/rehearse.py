@@ -19,9 +19,9 @@ def steps():
 
 
 def _core():
-    from runner import denied, encode, job
+    from runner import denied, encode, script
 
-    job.run_main(json.loads(json.dumps({"script": "def main():\n    return {'a': [1, 2.5, None]}\n"})), denied.Check(()))
+    script.run(json.loads(json.dumps({"script": "def main():\n    return {'a': [1, 2.5, None]}\n"})), denied.Check(()))
     encode.dumps({"b": ("x", 1)})
     "{:.2f} {!r:>5}".format(1.5, "x")
 
