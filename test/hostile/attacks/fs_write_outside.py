@@ -1,0 +1,33 @@
+# Tries: to leave files, folders, links and devices anywhere but in the working directory, the host's world-writable folder
+# included, by absolute paths, by ../ and by climbing out with a descriptor of an upper folder.
+# Must hold: the host's folder stays as it was, and nothing outside the working directory can be made.
+import os
+
+from attack import attempt, reached, write
+
+
+def main(folder, **_):
+    here = os.getcwd()
+    tops = ["/", "/etc", "/usr", "/usr/lib", "/usr/bin", "/usr/lib/python3", "/dev", "/dev/shm", "/run", "/run/lock", "/var/tmp", "/var/lib",
+            "/home", "/root", "/proc", "/sys", "/sys/fs/cgroup", folder, os.path.dirname(os.__file__), os.path.dirname(here)]
+    for top in tops:
+        if os.path.realpath(top) == here:
+            continue
+        for path in (os.path.join(top, "pwned"), here + "/../../../../../.." + os.path.join(top, "pwned")):
+            if os.path.realpath(path) == here + "/pwned":
+                continue
+            attempt("write " + path, write, path)
+            attempt("mkdir " + path, os.mkdir, path)
+            attempt("symlink " + path, os.symlink, "/etc/passwd", path)
+            attempt("mkfifo " + path, os.mkfifo, path)
+    for path in (os.__file__, "/usr/bin/python3", "/etc/ld.so.cache"):
+        attempt("open for writing " + path, os.open, path, os.O_WRONLY)
+        attempt("chmod " + path, os.chmod, path, 0o777)
+        attempt("unlink " + path, os.unlink, path)
+        attempt("rename " + path, os.rename, path, here + "/taken")
+    up = os.open("/", os.O_RDONLY)
+    for _ in range(20):
+        os.chdir("..")
+        os.fchdir(up)
+    attempt("climb out", os.stat, "../../.." + folder)
+    return reached

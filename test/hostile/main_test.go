@@ -1,0 +1,98 @@
+// Package hostile attacks the service as its users could: every file under attacks is a script that is sent over HTTP to real
+// programs. What counts is the effect: files of the host, listeners on the host, processes that are left, the next job; never
+// what the service says about itself.
+package hostile
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"safepy/test/harness"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == withoutNamespaces {
+		fmt.Fprintln(os.Stderr, runWithoutNamespaces(os.Args[2:]))
+		os.Exit(1)
+	}
+	if err := harness.Adopt(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// settings of every worker here: no name is denied, since the scripts' manners are not what is tested.
+var settings = []string{"DENIED_NAMES=", "JOB_TIMEOUT=20s", "LOG_LEVEL=info"}
+
+// eachJail runs f against the service with each backend and at each level that this machine can make.
+func eachJail(t *testing.T, slots int, f func(t *testing.T, s *service)) {
+	env := append([]string{fmt.Sprintf("WORKER_CONCURRENCY=%d", slots)}, settings...)
+	harness.Backends(t, func(t *testing.T, jail string) {
+		f(t, start(t, namespaces, nil, append(env, "JAIL="+jail, "JAIL_ISOLATION=namespaces")...))
+	})
+	t.Run("process", func(t *testing.T) {
+		if _, err := exec.LookPath("nsjail"); err != nil {
+			t.Skip("nsjail is not on PATH, and no other backend does without namespaces")
+		}
+		own, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(t, start(t, process, []string{own, withoutNamespaces}, append(env, "JAIL=nsjail", "JAIL_ISOLATION=auto", "JAIL_CHROOT="+rootTree(t))...))
+	})
+}
+
+const (
+	namespaces = "namespaces"
+	process    = "process"
+)
+
+// service is the service and the level that its jails have.
+type service struct {
+	*harness.Service
+	level  string
+	worker *harness.Process
+	bait   *bait
+}
+
+// start starts Redis, a worker, in front of which wrapper is put, and the API.
+func start(t *testing.T, level string, wrapper []string, env ...string) *service {
+	t.Helper()
+	redis := harness.StartRedis(t)
+	env = append(env, "REDIS_URL="+redis.URL, "WORKER_ADDR=127.0.0.1:0")
+	program, err := harness.Binary("worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := append(wrapper, program)
+	s := &service{Service: &harness.Service{Redis: redis}, level: level}
+	s.worker = harness.StartCommand(t, "worker", exec.Command(command[0], command[1:]...), env...)
+	s.worker.Await("jails are warm.*isolation=" + level)
+	s.API, s.URL = harness.StartAPI(t, "api", env...)
+	harness.Ready(t, s.URL)
+	s.bait = layBait(t, redis.URL)
+	return s
+}
+
+// rootTree is what level process confines jobs to, laid out by the script that also makes the images' own.
+func rootTree(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: a root tree for jails without namespaces cannot be laid out")
+	}
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(t.TempDir(), "root")
+	if out, err := exec.Command(filepath.Join(root, "scripts", "jail-root.sh"), tree).CombinedOutput(); err != nil {
+		t.Fatalf("lay out a root tree: %v\n%s", err, out)
+	}
+	return tree
+}
