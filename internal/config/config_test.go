@@ -121,7 +121,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"API_KEYS", "ann:secret", "sha256sum"},
 		{"API_KEYS", ":" + strings.Repeat("ab", 32), "sha256sum"},
 		{"JAIL", "docker", "write one of: auto, nsjail, bubblewrap"},
-		{"JAIL_ISOLATION", "none", "write one of: namespaces, auto"},
+		{"JAIL_ISOLATION", "none", "write one of: namespaces, auto, process"},
 		{"JAIL_PYTHON", "python3", "is not an absolute path"},
 		{"JAIL_PRELOAD", "numpy;pandas", "is not a Python name"},
 		{"DENIED_NAMES", "os,../sys", "is not a Python name"},

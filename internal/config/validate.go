@@ -63,7 +63,7 @@ func (w *Worker) validateOwn() error {
 	return errors.Join(
 		between("WORKER_CONCURRENCY", w.Concurrency, 0, 4096),
 		oneOf("JAIL", w.Jail, "auto", "nsjail", "bubblewrap"),
-		oneOf("JAIL_ISOLATION", w.JailIsolation, "namespaces", "auto"),
+		oneOf("JAIL_ISOLATION", w.JailIsolation, "namespaces", "auto", "process"),
 		python,
 		between("JAIL_MAX_JOBS", w.JailMaxJobs, 1, 1<<30),
 		atLeast("JAIL_MAX_AGE", w.JailMaxAge, time.Second),

@@ -27,7 +27,8 @@ const (
 type Config struct {
 	// Backend: empty takes nsjail where it is on PATH, else bubblewrap.
 	Backend Backend
-	// Level: Namespaces refuses to start with less; empty takes the strongest that the host allows.
+	// Level: Namespaces refuses to start with less; empty takes the strongest that the host allows; Process takes no namespaces even
+	// where there are some.
 	Level Level
 	// Python is the interpreter's path: /usr/bin/python3.
 	Python string

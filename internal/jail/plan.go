@@ -81,6 +81,16 @@ func findBackend(wanted Backend) (Backend, string, error) {
 
 // chooseLevel tries levels by starting a jail with nothing preloaded, and takes the first that works.
 func (p *plan) chooseLevel(c Config) error {
+	if c.Level == Process {
+		p.level = Process
+		if p.backend != Nsjail {
+			return fmt.Errorf("JAIL_ISOLATION is process, which takes nsjail; %s has only namespaces", p.backend)
+		}
+		if err := p.try(); err != nil {
+			return fmt.Errorf("no jail can be made without namespaces: %w", err)
+		}
+		return nil
+	}
 	p.level = Namespaces
 	err := p.try()
 	if err == nil {

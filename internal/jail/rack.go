@@ -109,7 +109,7 @@ func (r *rack) giveBack(v *server) {
 		return
 	}
 	c := r.pool.config
-	over := v.served >= c.MaxJobs || time.Since(v.started) >= c.MaxAge
+	over := v.served >= c.MaxJobs || time.Since(v.started) >= c.MaxAge || v.grown()
 	if over && !v.retiring {
 		v.retiring = true
 		r.pool.background(func() { r.succeed(v) })

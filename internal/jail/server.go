@@ -58,8 +58,8 @@ type server struct {
 	level    Level
 	limits   Limits
 	versions map[string]string
-	// baseRSS is the resident size of a child before its job.
-	baseRSS int64
+	// baseRSS is the resident size of a child before its job, firstRSS the server's own after its first.
+	baseRSS, firstRSS int64
 	pid     int // of Python
 	// forked is the pid of the latest child.
 	forked  atomic.Int64
@@ -104,7 +104,15 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		started: time.Now(), cleanup: cleanup,
 	}
 	args := p.args(s)
-	v.cmd = &exec.Cmd{Path: args[0], Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
+	path := args[0]
+	if s.level == Process {
+		if args, err = confined(s, args); err != nil {
+			control.Close()
+			return nil, err
+		}
+		path = "/proc/self/exe"
+	}
+	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
 	if p.backend == Bubblewrap {
 		filter, err := memfile("filter", p.aroundFilter)
 		if err != nil {
@@ -275,6 +283,27 @@ func (v *server) close() {
 		v.cleanup()
 		v.cleanup = nil
 	}
+}
+
+// A fork server does the same small things over and over; one that is growing is damaged in a way that nobody has thought of.
+const (
+	growthChecked = 64       // jobs between two looks
+	growthAllowed = 16 << 20 // bytes
+)
+
+// grown reports, at every growthChecked-th job, whether the server has become larger than it was when its jobs began.
+func (v *server) grown() bool {
+	if v.served%growthChecked != 1 {
+		return false
+	}
+	rss, err := memoryField(v.pid, "VmRSS:")
+	if err != nil {
+		return false // gone, which is seen elsewhere
+	}
+	if v.firstRSS == 0 {
+		v.firstRSS = rss
+	}
+	return rss > v.firstRSS+growthAllowed
 }
 
 // alive reports whether the jail is still there.
