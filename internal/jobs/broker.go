@@ -38,7 +38,12 @@ type broker struct {
 	turns  turns
 	park   *parking
 
+	slots int
+	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
+	spare []*claim // taken beyond the one that was asked for
+
 	mu       sync.Mutex
+	busy     int
 	claims   map[string]*claim   // taken, not yet handed to the handler
 	finished map[string]struct{} // off the books, asynq does not know yet
 	ahead    time.Duration       // Redis' clock less ours
@@ -52,13 +57,14 @@ type claim struct {
 	request  string
 	attempt  int
 	created  time.Time
+	msg      string    // asynq's
 	started  time.Time // by Redis' clock
 	obtained time.Time // by ours, at the same moment
 }
 
-func newBroker(rdb redis.UniversalClient, y layout, log *slog.Logger) *broker {
+func newBroker(rdb redis.UniversalClient, y layout, slots int, log *slog.Logger) *broker {
 	return &broker{
-		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y),
+		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y), slots: slots, batch: 1,
 		claims: map[string]*claim{}, finished: map[string]struct{}{},
 	}
 }
@@ -112,17 +118,19 @@ func answer(ctx context.Context, v any) *redis.Cmd {
 func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 	hint := ""
 	for !b.park.stopping() {
-		msg, c, err := b.pick(ctx, hint)
-		if err != nil {
+		if len(b.spare) > 0 {
+			c := b.spare[0]
+			b.spare = b.spare[1:]
+			b.hand(c)
+			return answer(ctx, c.msg)
+		}
+		var err error
+		if b.spare, err = b.pick(ctx, hint); err != nil {
 			b.park.pause(errorPause)
 			return answer(ctx, err)
 		}
-		if c != nil {
-			b.mu.Lock()
-			b.claims[c.id] = c
-			b.ahead = c.started.Sub(c.obtained)
-			b.mu.Unlock()
-			return answer(ctx, msg)
+		if len(b.spare) > 0 {
+			continue
 		}
 		if hint, err = b.park.wait(); err != nil {
 			b.park.pause(errorPause)
@@ -132,44 +140,128 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 	return answer(ctx, redis.Nil)
 }
 
-// pick takes the next job that there is, if any. The hint is where one was heard of.
-func (b *broker) pick(ctx context.Context, hint string) (msg string, c *claim, err error) {
-	for _, keys := range b.turns.order(b.layout, hint) {
-		v, err := pickScript.Run(ctx, b.UniversalClient, keys, leaseSeconds).Slice()
-		if errors.Is(err, redis.Nil) {
-			continue
-		}
-		if err != nil {
-			return "", nil, err
-		}
-		msg, c, err := parseClaim(v)
-		if err != nil {
-			return "", nil, err
-		}
-		b.turns.served(c.pending)
-		return msg, c, nil
-	}
-	return "", nil, nil
+// hand gives a job to asynq, which calls the handler.
+func (b *broker) hand(c *claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy++
+	b.claims[c.id] = c
+	b.ahead = c.started.Sub(c.obtained)
 }
 
-func parseClaim(v []any) (msg string, c *claim, err error) {
+// idle says that a handler is done.
+func (b *broker) idle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy--
+}
+
+// maxBatch is how many jobs are taken in one round trip at most: asynq takes them one by one, and with short jobs the round
+// trips are what limits a worker.
+const maxBatch = 8
+
+// pick takes the next jobs that there are: one, or as long as there were as many as asked for, up to one for each free slot.
+// The hint is where one was heard of.
+func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
+	b.mu.Lock()
+	free := b.slots - b.busy
+	b.mu.Unlock()
+	n := max(1, min(b.batch, free, maxBatch))
+	if b.layout.cluster || n == 1 {
+		c, err := b.pickOne(ctx, hint)
+		if c == nil {
+			b.batch = 1
+			return nil, err
+		}
+		b.batch = 2
+		return []*claim{c}, nil
+	}
+	cmds := make([]*redis.Cmd, n)
+	pipe := b.UniversalClient.Pipeline()
+	for i := range cmds {
+		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order(b.layout, "", i)[0], leaseSeconds)
+	}
+	// Each command has its own answer, also when the connection broke between two.
+	_, _ = pipe.Exec(ctx)
+	var taken []*claim
+	for _, cmd := range cmds {
+		c, err := parseClaim(cmd.Slice())
+		if err != nil {
+			b.batch = 1
+			if redis.HasErrorPrefix(err, "NOSCRIPT") {
+				break // the next one asks for one, and brings the script
+			}
+			if len(taken) == 0 {
+				return nil, err
+			}
+			break
+		}
+		if c != nil {
+			b.turns.served(c.pending)
+			taken = append(taken, c)
+		}
+	}
+	if len(taken) == 0 {
+		b.batch = 1
+		return b.pick(ctx, hint)
+	}
+	b.batch = 1
+	if len(taken) == n {
+		b.batch = 2 * n
+	}
+	return taken, nil
+}
+
+func (b *broker) pickOne(ctx context.Context, hint string) (*claim, error) {
+	for _, keys := range b.turns.order(b.layout, hint, 0) {
+		c, err := parseClaim(pickScript.Run(ctx, b.UniversalClient, keys, leaseSeconds).Slice())
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			b.turns.served(c.pending)
+			return c, nil
+		}
+	}
+	return nil, nil
+}
+
+// leaveSpare gives back, at the stop, what was taken and not begun.
+func (b *broker) leaveSpare(ctx context.Context) error {
+	var errs []error
+	for _, c := range b.spare {
+		errs = append(errs, b.release(ctx, c.pending, c.id, false, 0, "", ""))
+		b.wasFinished(c.id)
+	}
+	b.spare = nil
+	return errors.Join(errs...)
+}
+
+// parseClaim reads the pick script's answer; nil when there was no job.
+func parseClaim(v []any, err error) (*claim, error) {
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	if len(v) != 8 {
-		return "", nil, fmt.Errorf("pick: %d values", len(v))
+		return nil, fmt.Errorf("pick: %d values", len(v))
 	}
 	s := func(i int) string { t, _ := v[i].(string); return t }
-	c = &claim{id: s(1), pending: s(2), request: s(6), client: s(7), obtained: time.Now()}
+	c := &claim{msg: s(0), id: s(1), pending: s(2), request: s(6), client: s(7), obtained: time.Now()}
 	created, err := micros(s(3))
 	if err != nil || created == nil {
-		return "", nil, fmt.Errorf("pick: created %q", s(3))
+		return nil, fmt.Errorf("pick: created %q", s(3))
 	}
 	started, err := micros(s(4))
 	if err != nil || started == nil {
-		return "", nil, fmt.Errorf("pick: started %q", s(4))
+		return nil, fmt.Errorf("pick: started %q", s(4))
 	}
 	c.created, c.started = *created, *started
 	n, _ := v[5].(int64)
 	c.attempt = int(n)
-	return s(0), c, nil
+	return c, nil
 }
 
 // take hands a claim to the handler.

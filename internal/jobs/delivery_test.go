@@ -232,7 +232,7 @@ func expireLeases(t *testing.T, rdb redis.UniversalClient, y layout) {
 			}
 		}
 	}
-	if err := newBroker(rdb, y, testLog(t)).sweep(ctx); err != nil {
+	if err := newBroker(rdb, y, 1, testLog(t)).sweep(ctx); err != nil {
 		t.Fatal(err)
 	}
 }

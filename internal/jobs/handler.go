@@ -59,6 +59,7 @@ func (h *handler) abort() { h.stop(errStopping) }
 // ProcessTask is asynq's handler. It returns an error only when the job could neither be ended nor given back, and then
 // the end of its lease brings it back.
 func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
+	defer h.broker.idle()
 	id := task.ResultWriter().TaskID()
 	c := h.broker.take(id)
 	if c == nil {

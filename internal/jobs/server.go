@@ -79,7 +79,7 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	b := newBroker(rdb, y, o.Logger)
+	b := newBroker(rdb, y, o.Concurrency, o.Logger)
 	return &Server{o: o, broker: b, handler: newHandler(b, run, o.JobTimeout, o.Logger), log: o.Logger}, nil
 }
 
@@ -117,6 +117,11 @@ func (s *Server) Run(ctx context.Context) error {
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
+	leave, cancel := context.WithTimeout(context.Background(), stopPatience)
+	if err := s.broker.leaveSpare(leave); err != nil {
+		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
+	}
+	cancel()
 	end()
 	wg.Wait()
 	return nil

@@ -16,9 +16,10 @@ type turns struct {
 
 func newTurns(lanes int) turns { return turns{next: map[Priority]int{}, lanes: lanes} }
 
-// order returns the keys for the pick script, one list for each group of lanes that a script can see.
-func (t *turns) order(y layout, hint string) [][]string {
-	first := schedule[t.taken%len(schedule)]
+// order returns the keys for the pick script, one list for each group of lanes that a script can see. ahead is how many
+// jobs will have been taken before, when several are asked for at once.
+func (t *turns) order(y layout, hint string, ahead int) [][]string {
+	first := schedule[(t.taken+ahead)%len(schedule)]
 	ranks := []Priority{first}
 	for _, p := range priorities {
 		if p.name != first {
@@ -35,7 +36,7 @@ func (t *turns) order(y layout, hint string) [][]string {
 	}
 	for _, p := range ranks {
 		for i := range t.lanes {
-			keys = append(keys, lane((t.next[p]+i)%t.lanes).pending(p))
+			keys = append(keys, lane((t.next[p]+ahead+i)%t.lanes).pending(p))
 		}
 	}
 	return [][]string{keys}

@@ -97,9 +97,15 @@ func (b *bells) run() {
 func (b *bells) expect(id, client string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.waiting[id] == nil {
-		b.waiting[id] = newBell(client)
+	w := b.waiting[id]
+	if w != nil {
+		select {
+		case <-w.rung: // of an earlier job under the same key, which nobody came for
+		default:
+			return
+		}
 	}
+	b.waiting[id] = newBell(client)
 }
 
 func newBell(client string) *bell {

@@ -247,13 +247,11 @@ func TestIdleWorkerIsQuiet(t *testing.T) {
 	const window = 10 * time.Second
 	<-time.After(window) // the very thing measured
 	after := calls(t, rdb)
-	own := 0
-	for _, c := range []string{"evalsha", "blpop", "hexists", "exists", "lpush", "rpush"} {
-		own += after[c] - before[c]
-	}
+	// Heartbeats, which are asynq's, are among the scripts.
+	own := after["evalsha"] - before["evalsha"] + after["blpop"] - before["blpop"]
 	perSecond := float64(own) / window.Seconds()
-	t.Logf("%.2f commands a second, with asynq's housekeeping and what runs inside of scripts", perSecond)
-	if perSecond > 4 {
+	t.Logf("%.2f commands a second", perSecond)
+	if perSecond >= 1 {
 		t.Errorf("%.2f commands a second", perSecond)
 	}
 	if n := after["blpop"] - before["blpop"]; n > 4 {
