@@ -247,6 +247,10 @@ func TestReady(t *testing.T) {
 	}
 	stop := serve(t, s.client(), runnerFunc(echo), ServerOptions{})
 	eventually(t, 5*time.Second, "ready", func() bool { return q.Ready(ctx) == nil })
+	wide := newTestQueue(t, s.client(), QueueOptions{Shards: minLanes + 1})
+	if err := wide.Ready(ctx); err == nil || !strings.Contains(err.Error(), "shards") {
+		t.Errorf("with lanes that no worker serves: %v", err)
+	}
 	stop()
 	if err := q.Ready(ctx); err == nil {
 		t.Error("ready after the last worker left")

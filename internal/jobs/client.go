@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -19,6 +20,9 @@ func clientTag(client string) string {
 }
 
 func clientJobs(client string) string { return clientTag(client) + "jobs" }
+
+// recountOneIn is how many submissions of a client go by between two checks of its set, on average.
+const recountOneIn = 256
 
 // admit applies the client's own limits and chooses between two ids for the job, which differ in their lane: where the queue
 // is short, for a client that has little in flight; its home, for one that has much. It costs a round trip, for named
@@ -43,6 +47,10 @@ func (q *Queue) admit(ctx context.Context, client, short, home string) (id strin
 		switch {
 		case verdict == 0:
 			id, _ := answer[2].(string)
+			if n > 0 && rand.IntN(recountOneIn) == 0 {
+				// Without a limit nobody would ever notice what was left behind.
+				_ = q.recount(ctx, client)
+			}
 			return id, nil
 		case verdict == 2:
 			wait := time.Duration(n) * time.Microsecond

@@ -16,9 +16,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// workerURL, when set, makes the test binary a worker on that Redis, one that sleeps as long as its scripts say and is meant
-// to be killed.
-const workerURL = "JOBS_TEST_WORKER"
+// workerURL, when set, makes the test binary a worker on that Redis, which is meant to be killed. Its jobs never end, or take a
+// few milliseconds when workerKind is "short".
+const (
+	workerURL  = "JOBS_TEST_WORKER"
+	workerKind = "JOBS_TEST_WORKER_KIND"
+)
 
 func workUntilKilled(url string) {
 	rdb, err := OpenRedis(url)
@@ -26,6 +29,10 @@ func workUntilKilled(url string) {
 		panic(err)
 	}
 	s, err := NewServer(rdb, runnerFunc(func(ctx context.Context, r *Request) (*Outcome, error) {
+		if os.Getenv(workerKind) == "short" {
+			time.Sleep(5 * time.Millisecond)
+			return echo(ctx, r)
+		}
 		fmt.Println("began")
 		<-ctx.Done()
 		return &Outcome{}, nil

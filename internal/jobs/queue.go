@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -257,13 +258,19 @@ func (q *Queue) Ready(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
+	pipe := q.rdb.Pipeline()
 	// asynq's workers renew an entry here every 5 s, good for 10.
-	n, err := q.rdb.ZCount(ctx, "asynq:servers", fmt.Sprint(time.Now().Unix()), "+inf").Result()
-	if err != nil {
+	live := pipe.ZCount(ctx, "asynq:servers", strconv.FormatInt(time.Now().Unix(), 10), "+inf")
+	last := lane(q.layout.lanes - 1).queue(Default)
+	served := pipe.SIsMember(ctx, "asynq:queues", last)
+	if _, err := pipe.Exec(ctx); err != nil {
 		return unavailable(caller, "ready", err)
 	}
-	if n == 0 {
+	switch {
+	case live.Val() == 0:
 		return errors.New("no live worker")
+	case !served.Val():
+		return fmt.Errorf("no worker serves queue %s: do all processes have the same number of queue shards?", last)
 	}
 	return nil
 }

@@ -77,6 +77,8 @@ func (s *redisServer) kill() {
 	}
 }
 
+func (s *redisServer) pause() { s.cmd.Process.Signal(syscall.SIGSTOP) }
+
 // client opens a client as the processes do.
 func (s *redisServer) client() redis.UniversalClient { return open(s.t, s.url()) }
 

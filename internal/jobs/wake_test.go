@@ -243,6 +243,11 @@ func TestIdleWorkerIsQuiet(t *testing.T) {
 	q := newTestQueue(t, s.client(), QueueOptions{})
 	serve(t, s.client(), runnerFunc(echo), ServerOptions{})
 	wait(t, q, submit(t, q, "x", SubmitOptions{}).ID)
+	eventually(t, 20*time.Second, "asynq has looked at every queue, as it does at its start", func() bool {
+		n := calls(t, rdb)["evalsha"]
+		<-time.After(time.Second)
+		return calls(t, rdb)["evalsha"]-n < 3
+	})
 	before := calls(t, rdb)
 	const window = 10 * time.Second
 	<-time.After(window) // the very thing measured
