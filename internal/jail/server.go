@@ -60,7 +60,7 @@ type server struct {
 	versions map[string]string
 	// baseRSS is the resident size of a child before its job, firstRSS the server's own after its first.
 	baseRSS, firstRSS int64
-	pid     int // of Python
+	pid               int // of Python
 	// forked is the pid of the latest child.
 	forked  atomic.Int64
 	started time.Time

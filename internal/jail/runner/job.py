@@ -23,11 +23,15 @@ class Runner:
         self._streams = _open_streams()
         self._directory = files.Directory()
         report.home = self._directory.path
-        self._address_space = walls.address_space(settings["server_space"])
+        self.measure()
         if hasattr(sys, "set_int_max_str_digits"):
             sys.set_int_max_str_digits(0)  # integers are exact, however long: in args, in results and in between
         sys.path[:0] = [self._directory.path]
         sys.argv[:] = [report.SCRIPT]
+
+    def measure(self):
+        """Takes the process's size, beyond which its job's memory is counted."""
+        self._address_space = walls.address_space(self._settings["server_space"])
 
     def serve(self):
         """Reads the job, runs it, writes the answer, ends the process."""

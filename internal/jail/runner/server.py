@@ -163,8 +163,16 @@ def _prepare(settings, check, fds):
     poll.register(walls.JOB, select.POLLIN)
     os.write(walls.RESULT, b"w")
     if settings["rehearse"]:
-        for step in rehearse.steps():
-            if poll.poll(0):
-                break
-            step()
-    job.Runner(settings, check).serve()
+        _rehearse(rehearse.steps(), poll)
+    runner = job.Runner(settings, check)
+    if settings["rehearse"] and not poll.poll(rehearse.IDLE_MS):
+        _rehearse(rehearse.deeper_steps(), poll)
+        runner.measure()
+    runner.serve()
+
+
+def _rehearse(steps, poll):
+    for step in steps:
+        if poll.poll(0):
+            return  # a job that is there is taken at once
+        step()
