@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 # Where the Go distribution puts itself, and often nothing puts it on PATH.
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
+export PATH := $(PATH):$(dir $(GO))
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 # Go's own stamp fails on a checkout that belongs to somebody else; the version says the same.
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X safepy/internal/config.Version=$(VERSION)'
