@@ -71,7 +71,8 @@ func newBroker(rdb redis.UniversalClient, y layout, slots int, log *slog.Logger)
 
 // EvalSha recognizes asynq's scripts by their keys.
 func (b *broker) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := b.patience(ctx)
+	defer cancel()
 	ends := func(i int, suffix string) bool { return strings.HasSuffix(keys[i], suffix) }
 	switch {
 	case len(keys) == 4 && ends(1, ":paused"):
@@ -100,7 +101,26 @@ func (b *broker) ZAddXX(ctx context.Context, key string, members ...redis.Z) *re
 			members[i].Score += ahead.Round(time.Second).Seconds()
 		}
 	}
-	return b.UniversalClient.ZAddXX(context.WithoutCancel(ctx), key, members...)
+	ctx, cancel := b.patience(ctx)
+	defer cancel()
+	return b.UniversalClient.ZAddXX(ctx, key, members...)
+}
+
+// ZRem is how asynq says goodbye, twice and without a limit of its own.
+func (b *broker) ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd {
+	ctx, cancel := b.patience(ctx)
+	defer cancel()
+	return b.UniversalClient.ZRem(ctx, key, members...)
+}
+
+// patience is the context of a command: without the caller's end, and while stopping with one that is near, so that a worker
+// can leave a Redis that hangs.
+func (b *broker) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = context.WithoutCancel(ctx)
+	if b.park.stopping() {
+		return context.WithTimeout(ctx, blockMargin)
+	}
+	return ctx, func() {}
 }
 
 func answer(ctx context.Context, v any) *redis.Cmd {

@@ -14,6 +14,9 @@ import (
 // a queue that is taken out of pause may go unnoticed.
 const slowPoll = 5 * time.Second
 
+// blockMargin is how late Redis' answer to a blocking command may be.
+const blockMargin = 2 * time.Second
+
 // parking is where a worker without a job waits. A submission puts a token on the bell, a Redis list; BLPOP hands each token
 // to one waiting worker at once. Every wait follows a look that found the queues empty, and that look empties the bell in
 // the same step: a token on it is therefore never older than the jobs it stands for, and no job is without one.
@@ -96,7 +99,10 @@ func (p *parking) wait() (hint string, err error) {
 // listen waits for one token. One that comes when this worker is not parked any more is given back for others.
 func (p *parking) listen(s *spot) {
 	defer p.wg.Done()
-	v, err := p.rdb.BLPop(context.Background(), slowPoll, s.bell, s.alarm).Result()
+	// go-redis itself gives a blocking command ten seconds more than its timeout, before it calls the connection dead.
+	ctx, cancel := context.WithTimeout(context.Background(), slowPoll+blockMargin)
+	defer cancel()
+	v, err := p.rdb.BLPop(ctx, slowPoll, s.bell, s.alarm).Result()
 	h := heard{}
 	switch {
 	case err == nil && v[0] == s.bell:
@@ -112,15 +118,14 @@ func (p *parking) listen(s *spot) {
 	}
 	p.mu.Unlock()
 	if !wanted && h.hint != "" {
-		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), blockMargin)
 		defer cancel()
 		p.rdb.LPush(ctx, s.bell, h.hint)
 	}
 }
 
-// close wakes whoever is parked, for good, and waits until nobody listens any more: at once when Redis answers, otherwise
-// until the connections give up.
-func (p *parking) close() {
+// release wakes whoever is parked, for good.
+func (p *parking) release() {
 	p.once.Do(func() {
 		p.mu.Lock()
 		close(p.stop)
@@ -131,7 +136,7 @@ func (p *parking) close() {
 			}
 		}
 		p.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), blockMargin)
 		defer cancel()
 		for _, a := range alarms {
 			// Nothing is left behind: a list expires when nobody takes the token.
@@ -139,5 +144,11 @@ func (p *parking) close() {
 			p.rdb.Expire(ctx, a, 2*slowPoll)
 		}
 	})
+}
+
+// close waits, after a release, until nobody listens any more: at once when Redis answers, otherwise for as long as a
+// listener waits for its answer.
+func (p *parking) close() {
+	p.release()
 	p.wg.Wait()
 }

@@ -113,7 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.handler.listen(background) })
 
 	<-ctx.Done()
-	s.broker.park.close()
+	s.broker.park.release()
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
@@ -122,6 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
 	}
 	cancel()
+	s.broker.park.close()
 	end()
 	wg.Wait()
 	return nil
