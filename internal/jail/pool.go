@@ -35,6 +35,10 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openAs(ctx, c, plan)
+}
+
+func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots)}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.loaded = newRack(p, c.Preload)
