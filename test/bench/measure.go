@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"runtime"
@@ -32,7 +34,9 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 	if o.memory {
 		fmt.Fprintln(progress, "bench: memory")
 		var err error
-		if r.Memory, err = measureMemory(ctx, o); err != nil {
+		if r.Memory, err = measureMemory(ctx, o); errors.Is(err, fs.ErrPermission) {
+			fmt.Fprintln(progress, "bench: no figures of memory:", err)
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -64,6 +68,15 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 				return nil, fmt.Errorf("%s: %w", x.name, err)
 			}
 			r.wrong(t, x.name, scenario, o.slots)
+		}
+	}
+	for _, x := range systems {
+		missed, err := x.meter.missed()
+		if err != nil {
+			return nil, err
+		}
+		if missed > 0 {
+			return nil, fmt.Errorf("%s: %d processes are in cgroups where their CPU time is not counted", x.name, missed)
 		}
 	}
 	for _, scenario := range o.scenarios {

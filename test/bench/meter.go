@@ -107,6 +107,26 @@ func (m *meter) read() (time.Duration, error) {
 	return 0, errors.New("cpu.stat has no usage_usec")
 }
 
+// missed is how many of the processes and their descendants are not in the cgroup, or in one below it: what puts jobs into
+// cgroups of their own may take them out of sight.
+func (m *meter) missed() (int, error) {
+	if m.group == "" {
+		return 0, nil
+	}
+	all, err := processes()
+	if err != nil {
+		return 0, err
+	}
+	missed := 0
+	for _, pid := range descendants(all, m.pids) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+		if err == nil && !strings.Contains(string(text), filepath.Base(m.group)) {
+			missed++
+		}
+	}
+	return missed, nil
+}
+
 // sum adds up the processes, their descendants, and the children of these that were waited for.
 func (m *meter) sum() (time.Duration, error) {
 	const tick = 10 * time.Millisecond // USER_HZ is 100 on every architecture that Go runs Linux on
