@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -12,9 +11,13 @@ import (
 )
 
 const (
+	// fullAge is how old they may be to refuse a job: a service that refuses thousands a second must not ask as often.
+	fullAge = 10 * time.Millisecond
 	// backlogAge is how old the known queue lengths may be while jobs are submitted. Between two looks an API process counts
 	// its own submissions, so that alone it never exceeds the limit.
 	backlogAge = 50 * time.Millisecond
+	// unknownAge is how old they may be to accept a job before looking again: other processes may have filled the queue.
+	unknownAge = time.Second
 	// drainMemory is the time over which the drain rate is averaged.
 	drainMemory = 15 * time.Second
 	// lightLoad is how many unfinished jobs a client must have to be sent to its own lane, not to the shortest.
@@ -26,12 +29,14 @@ type backlog struct {
 	rdb    redis.UniversalClient
 	layout layout
 	limit  int
-	log    *slog.Logger
+
+	looking sync.Mutex // held by the one who asks Redis
 
 	mu        sync.Mutex
 	lengths   [][]int // per lane and priority
 	waiting   int     // at the last look, and what this process has added since it began
 	sent      int     // all that this process ever added
+	doubtful  int     // of those waiting, added while Redis was asked: counted twice, perhaps
 	reserved  int     // of those, not yet sent
 	looked    time.Time
 	processed int64
@@ -43,9 +48,9 @@ type backlog struct {
 	done   chan struct{}
 }
 
-func newBacklog(rdb redis.UniversalClient, y layout, limit int, log *slog.Logger) *backlog {
+func newBacklog(rdb redis.UniversalClient, y layout, limit int) *backlog {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &backlog{rdb: rdb, layout: y, limit: limit, log: log, kick: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	b := &backlog{rdb: rdb, layout: y, limit: limit, kick: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	b.lengths = make([][]int, y.lanes)
 	for l := range b.lengths {
 		b.lengths[l] = make([]int, len(priorities))
@@ -70,7 +75,9 @@ func (b *backlog) run(ctx context.Context) {
 		}
 		look, cancel := context.WithTimeout(ctx, answerWithin)
 		// A Redis that is away is the submissions' to report.
+		b.looking.Lock()
 		_ = b.look(look)
+		b.looking.Unlock()
 		cancel()
 	}
 }
@@ -78,30 +85,53 @@ func (b *backlog) run(ctx context.Context) {
 // reserve takes one of the places in the queue, or says that it is full. The reservation must be released once the job is
 // sent or given up.
 func (b *backlog) reserve(ctx context.Context) (release func(), err error) {
-	for again := true; ; again = false {
-		b.mu.Lock()
-		full := b.limit > 0 && b.waiting+b.reserved >= b.limit
-		if !full {
-			b.reserved++
-			old := time.Since(b.looked) > backlogAge
-			b.mu.Unlock()
-			if old {
-				select {
-				case b.kick <- struct{}{}:
-				default:
-				}
-			}
-			return b.release, nil
-		}
-		retry := b.retryAfter()
-		b.mu.Unlock()
-		if !again {
-			return nil, &BusyError{Scope: "service", RetryAfter: retry}
-		}
+	if ok, _ := b.place(); ok {
+		return b.release, nil
+	}
+	// Perhaps only what we know is full. Whoever comes second finds fresh numbers.
+	b.looking.Lock()
+	defer b.looking.Unlock()
+	ok, fresh := b.place()
+	if !ok && !fresh {
 		if err := b.look(ctx); err != nil {
 			return nil, err
 		}
+		ok, _ = b.place()
 	}
+	if ok {
+		return b.release, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return nil, &BusyError{Scope: "service", RetryAfter: b.retryAfter()}
+}
+
+// place takes a place if there is one by what is known, and says whether that is good enough to refuse.
+func (b *backlog) place() (ok, fresh bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	age := time.Since(b.looked)
+	if age > backlogAge {
+		select {
+		case b.kick <- struct{}{}:
+		default:
+		}
+	}
+	if b.limit > 0 && age > unknownAge {
+		return false, false
+	}
+	if b.limit > 0 && b.waiting+b.reserved >= b.limit {
+		return false, age < fullAge && b.doubtful == 0
+	}
+	b.reserved++
+	return true, true
+}
+
+// stale makes the next refusal look again: a place has become free.
+func (b *backlog) stale() {
+	b.mu.Lock()
+	b.looked = time.Time{}
+	b.mu.Unlock()
 }
 
 func (b *backlog) release() {
@@ -128,7 +158,7 @@ func (p Priority) rank() int {
 	return 1
 }
 
-// look reads the lengths of all queues and how many jobs they have seen to their end.
+// look reads the lengths of all queues and how many jobs they have seen to their end. Called with looking held.
 func (b *backlog) look(ctx context.Context) error {
 	var lengths []*redis.IntCmd
 	var seen []*redis.StringCmd
@@ -158,7 +188,8 @@ func (b *backlog) look(ctx context.Context) error {
 	now := time.Now()
 	b.drained(now, processed)
 	// What was sent while Redis was asked may be in its answer or not: count it, rather than exceed the limit.
-	b.waiting, b.looked = waiting+b.sent-sent, now
+	b.doubtful = b.sent - sent
+	b.waiting, b.looked = waiting+b.doubtful, now
 	return nil
 }
 

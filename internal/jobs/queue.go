@@ -79,9 +79,9 @@ func NewQueue(rdb redis.UniversalClient, o QueueOptions) (*Queue, error) {
 	q := &Queue{
 		rdb: rdb, o: o, layout: y, log: o.Logger,
 		client:  asynq.NewClientFromRedisClient(&submitter{UniversalClient: rdb}),
-		backlog: newBacklog(rdb, y, o.Limit, o.Logger),
+		backlog: newBacklog(rdb, y, o.Limit),
 	}
-	q.bells = newBells(rdb, q.Get, o.Logger)
+	q.bells = newBells(rdb)
 	return q, nil
 }
 
@@ -248,6 +248,7 @@ func (q *Queue) Cancel(ctx context.Context, id string) (*Job, error) {
 	}
 	j, err := q.Get(caller, id)
 	if err == nil && Status(was) == Queued {
+		q.backlog.stale()
 		q.dismiss(ctx, j.Client, id)
 	}
 	return j, err

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,7 +29,6 @@ const (
 //
 // It does not connect. User and password of a sentinel URL are those of the master.
 func OpenRedis(rawURL string) (redis.UniversalClient, error) {
-	quiet()
 	scheme, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
 		return nil, errors.New("redis url: want redis://, rediss://, redis-sentinel://, redis-cluster:// or unix://")
@@ -45,16 +42,6 @@ func OpenRedis(rawURL string) (redis.UniversalClient, error) {
 		return openCluster(strings.TrimSuffix(scheme, "-cluster"), rest)
 	}
 	return nil, fmt.Errorf("redis url: unknown scheme %q", scheme)
-}
-
-// quiet keeps go-redis from writing to stderr by itself, a line for each failed dial: what fails is returned, and logged once
-// where that matters.
-var quiet = sync.OnceFunc(func() { redis.SetLogger(debugLog{}) })
-
-type debugLog struct{}
-
-func (debugLog) Printf(ctx context.Context, format string, v ...any) {
-	slog.DebugContext(ctx, fmt.Sprintf(format, v...))
 }
 
 func openSingle(rawURL string) (redis.UniversalClient, error) {

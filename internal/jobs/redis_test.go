@@ -18,6 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	LogRedis(slog.New(slog.DiscardHandler))
 	if url := os.Getenv(workerURL); url != "" {
 		workUntilKilled(url)
 	}

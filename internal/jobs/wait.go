@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +26,6 @@ const (
 type bells struct {
 	channel string
 	rdb     redis.UniversalClient
-	get     func(context.Context, string) (*Job, error)
-	log     *slog.Logger
 
 	mu      sync.Mutex
 	waiting map[string]*bell
@@ -48,10 +45,10 @@ type bell struct {
 	since   time.Time
 }
 
-func newBells(rdb redis.UniversalClient, get func(context.Context, string) (*Job, error), log *slog.Logger) *bells {
+func newBells(rdb redis.UniversalClient) *bells {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &bells{
-		channel: "safepy:reply:" + uuid.NewString(), rdb: rdb, get: get, log: log,
+		channel: "safepy:reply:" + uuid.NewString(), rdb: rdb,
 		waiting: map[string]*bell{}, ctx: ctx, cancel: cancel, done: make(chan struct{}),
 	}
 	go b.run()
