@@ -2,13 +2,16 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
@@ -32,7 +35,9 @@ type ServerOptions struct {
 	StopGrace time.Duration
 	// Shards as in QueueOptions: the same in every process.
 	Shards int
-	Logger *slog.Logger
+	// Capabilities is JSON that tells clients what this worker's jails enforce; see Queue.Workers.
+	Capabilities json.RawMessage
+	Logger       *slog.Logger
 }
 
 const (
@@ -58,6 +63,7 @@ type Server struct {
 	broker  *broker
 	handler *handler
 	log     *slog.Logger
+	self    Worker
 	once    sync.Once
 }
 
@@ -80,7 +86,12 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := newBroker(rdb, y, o.Concurrency, o.Logger)
-	return &Server{o: o, broker: b, handler: newHandler(b, run, o.JobTimeout, o.Logger), log: o.Logger}, nil
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("host name: %w", err)
+	}
+	self := Worker{ID: uuid.NewString(), Host: host, Slots: o.Concurrency, Since: time.Now().UTC(), Capabilities: o.Capabilities}
+	return &Server{o: o, broker: b, handler: newHandler(b, run, o.JobTimeout, o.Logger), log: o.Logger, self: self}, nil
 }
 
 // Run serves until ctx ends. Then it takes no more jobs, lets the running ones end for StopGrace, puts the rest back into the
@@ -121,10 +132,11 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.broker.leaveSpare(leave); err != nil {
 		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
 	}
-	cancel()
 	s.broker.park.close()
 	end()
 	wg.Wait()
+	s.leave(leave)
+	cancel()
 	return nil
 }
 
@@ -134,7 +146,10 @@ func (s *Server) housekeep(ctx context.Context) {
 	defer sweep.Stop()
 	announce := time.NewTicker(announceEvery)
 	defer announce.Stop()
+	describe := time.NewTicker(describeEvery)
+	defer describe.Stop()
 	s.announce(ctx)
+	s.tell(ctx)
 	s.sweep(ctx)
 	for {
 		select {
@@ -145,7 +160,15 @@ func (s *Server) housekeep(ctx context.Context) {
 			s.handler.lookForCanceled(ctx)
 		case <-announce.C:
 			s.announce(ctx)
+		case <-describe.C:
+			s.tell(ctx)
 		}
+	}
+}
+
+func (s *Server) tell(ctx context.Context) {
+	if err := s.describe(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("the worker could not say that it is there", "error", err)
 	}
 }
 

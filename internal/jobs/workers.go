@@ -1,0 +1,83 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// workersKey is a hash of what each live worker says of itself.
+const workersKey = "safepy:workers"
+
+const (
+	// describeEvery is how often a worker says that it is still there; describeGood is how long its word is taken.
+	describeEvery = 5 * time.Second
+	describeGood  = 3 * describeEvery
+)
+
+// Worker is a live worker as it describes itself.
+type Worker struct {
+	ID    string    `json:"id"`
+	Host  string    `json:"host"`
+	Slots int       `json:"slots"`
+	Since time.Time `json:"since"`
+	// Capabilities is what ServerOptions.Capabilities says: what the worker's jails enforce.
+	Capabilities json.RawMessage `json:"capabilities,omitempty"`
+}
+
+// announcement is a Worker with the moment in which it was said, by Redis' clock.
+type announcement struct {
+	Worker
+	Seen int64 `json:"seen"`
+}
+
+// describe says that the worker is there. One command in describeEvery.
+func (s *Server) describe(ctx context.Context) error {
+	now, err := s.broker.Time(ctx).Result()
+	if err != nil {
+		return err
+	}
+	said, err := json.Marshal(announcement{Worker: s.self, Seen: now.Unix()})
+	if err != nil {
+		return err
+	}
+	return s.broker.HSet(ctx, workersKey, s.self.ID, said).Err()
+}
+
+// leave takes the worker's word back. One that dies without it is forgotten by the next reader.
+func (s *Server) leave(ctx context.Context) {
+	_ = s.broker.HDel(ctx, workersKey, s.self.ID).Err()
+}
+
+// Workers are the live workers, by id. ErrUnavailable when Redis is away.
+func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	pipe := q.rdb.Pipeline()
+	said, now := pipe.HGetAll(ctx, workersKey), pipe.Time(ctx)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable(caller, "workers", err)
+	}
+	var workers []Worker
+	var gone []string
+	for id, text := range said.Val() {
+		var a announcement
+		if json.Unmarshal([]byte(text), &a) != nil || time.Unix(a.Seen, 0).Add(describeGood).Before(now.Val()) {
+			gone = append(gone, id)
+			continue
+		}
+		workers = append(workers, a.Worker)
+	}
+	if len(gone) > 0 {
+		// A worker that was only paused says so again when it goes on.
+		_ = q.rdb.HDel(ctx, workersKey, gone...).Err()
+	}
+	slices.SortFunc(workers, func(a, b Worker) int { return strings.Compare(a.ID, b.ID) })
+	return workers, nil
+}
