@@ -32,7 +32,7 @@ const (
 	codeInternal         = string(jobs.Internal)
 )
 
-// statusClientGone is what the log and the metrics say of a client that did not wait; nobody receives it.
+// statusClientGone is for a client that did not wait. Only one that has closed its sending side alone will read it.
 const statusClientGone = 499
 
 // errorBody is the body of every answer that is not a success.
@@ -97,7 +97,7 @@ func answer(err error, c echo.Context) *httpError {
 	var e *httpError
 	switch {
 	case c.Request().Context().Err() != nil:
-		e = failure(statusClientGone, "", "The client went away")
+		e = failure(statusClientGone, "", "The client closed the connection, or its sending side, before the answer was there; keep it open until then")
 	case errors.Is(err, jobs.ErrNotFound):
 		e = failure(http.StatusNotFound, codeNotFound, "There is no such job: the id is wrong, or the job is older than the service keeps results")
 	case errors.Is(err, jobs.ErrBadCursor):
@@ -154,10 +154,6 @@ func (s *Server) sendError(err error, c echo.Context) {
 	}
 	e := answer(err, c)
 	c.Set(contextCause, e.cause)
-	if e.status == statusClientGone {
-		c.Response().Status = e.status
-		return
-	}
 	h := c.Response().Header()
 	if e.retryAfter > 0 {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(e.retryAfter.Seconds()))))

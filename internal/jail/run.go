@@ -28,7 +28,10 @@ type order struct {
 }
 
 // dumpGrace is how long a script that is over its time may take to say where it is.
-const dumpGrace = 50 * time.Millisecond
+const dumpGrace = 250 * time.Millisecond
+
+// dumpPause ends what it says: the fault handler writes word by word.
+const dumpPause = 5 * time.Millisecond
 
 // settleGrace is how long a job may take to be gone by itself once it has answered.
 const settleGrace = 50 * time.Millisecond
@@ -73,6 +76,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	if seen.answer != nil {
 		o = *seen.answer
 	} else {
+		seen.ranOut = v.cgroup.ranOut()
 		o = judge(seen, c.result.bytes(), j.Script)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
@@ -136,6 +140,8 @@ type observation struct {
 	gone   bool
 	limits Limits
 	level  Level
+	// ranOut says that the kernel has killed something in the jail for want of memory.
+	ranOut bool
 }
 
 // watch waits for the job's end, and brings it about when its time is over, its output floods or ctx ends.
@@ -143,7 +149,7 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 	seen := observation{limits: l, level: v.level}
 	timeout := time.NewTimer(l.Timeout)
 	defer timeout.Stop()
-	var kill <-chan time.Time // when a job that is to end has said where it is, or not
+	var kill, pause <-chan time.Time // when a job that is to end has said where it is, or not
 	var lost <-chan time.Time
 	end := func(why cause) {
 		if seen.cause != byItself {
@@ -211,11 +217,13 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 			done = nil
 			end(byCancel)
 		case <-grown:
-			kill, grown = nil, nil
+			pause = time.After(dumpPause)
+		case <-pause:
+			kill, pause, grown = nil, nil, nil
 			v.kill()
 			lost = time.After(killGrace)
 		case <-kill:
-			kill, grown = nil, nil
+			kill, pause, grown = nil, nil, nil
 			v.kill()
 			lost = time.After(killGrace)
 		case <-lost:

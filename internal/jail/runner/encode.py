@@ -43,12 +43,19 @@ class Invalid(Exception):
 
 def dumps(value):
     """value as UTF-8 JSON. Raises Invalid; MemoryError goes through."""
-    try:
-        text = _fast(value)
-    except (TypeError, ValueError, RecursionError):
+    text = _quick(value)
+    if text is None:
         text = _slow(value)
     # Lone surrogates: JSON can say them, UTF-8 cannot. They stand only inside strings, where JSON's escape and Python's are one.
     return text.encode("utf-8", "backslashreplace")
+
+
+def _quick(value):
+    """What the C encoder makes of the value; None when it refuses."""
+    try:
+        return _fast(value)
+    except (TypeError, ValueError, RecursionError, SystemError):  # the last is what Python 3.11 makes of a list nested much too deeply
+        return None
 
 
 def _slow(value):
@@ -111,17 +118,13 @@ class _Writer:
     def _dict(self, value):
         # Most of what the C encoder refuses is a NaN among plain values.
         plain = {k: None if type(v) is float and not math.isfinite(v) else v for k, v in value.items()}
-        try:
-            return _fast(plain)
-        except (TypeError, ValueError, RecursionError):
-            return self._object([(_key(k), v) for k, v in plain.items()])
+        text = _quick(plain)
+        return self._object([(_key(k), v) for k, v in plain.items()]) if text is None else text
 
     def _list(self, value):
         plain = [None if type(v) is float and not math.isfinite(v) else v for v in value]
-        try:
-            return _fast(plain)
-        except (TypeError, ValueError, RecursionError):
-            return "[%s]" % ",".join(self._texts(plain))
+        text = _quick(plain)
+        return "[%s]" % ",".join(self._texts(plain)) if text is None else text
 
     def _set(self, value):
         # The order of a set differs from run to run: by value where values have an order, else by their JSON.

@@ -86,6 +86,8 @@ def _keep_own_frames(report):
             continue
         own = [frame for frame in one.stack if _is_own(frame)]
         one.stack = traceback.StackSummary.from_list(own)
+        if str(getattr(one, "filename", "")).startswith(home + "/"):  # a SyntaxError's
+            one.filename = one.filename[len(home) + 1 :]
         pending += [one.__cause__, one.__context__] + list(one.exceptions or ())
 
 

@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"encoding/json"
+	"testing"
+
+	"safepy/test/harness"
+)
+
+// TestService puts every table to each way in which the service is deployed.
+func TestService(t *testing.T) {
+	harness.Backends(t, func(t *testing.T, jail string) {
+		tables(t, harness.StartService(t, 1, "JAIL="+jail))
+	})
+	t.Run("standalone", func(t *testing.T) {
+		tables(t, harness.StartStandalone(t))
+	})
+	harness.Orphans(t)
+}
+
+func tables(t *testing.T, s *harness.Service) {
+	c := newClient(t, s.URL)
+	t.Run("contract", func(t *testing.T) { testContract(t, c) })
+	for _, table := range []struct {
+		name     string
+		programs []program
+	}{
+		{"main", mains}, {"syntax", syntax}, {"types", types}, {"numpy", numpyPrograms}, {"pandas", pandasPrograms}, {"inputs", inputs}, {"output", output},
+	} {
+		t.Run(table.name, func(t *testing.T) {
+			for _, p := range table.programs {
+				t.Run(p.name, func(t *testing.T) { p.test(t, c) })
+			}
+		})
+	}
+	t.Run("streams", func(t *testing.T) { testStreams(t, c) })
+	t.Run("files", func(t *testing.T) { testFiles(t, c) })
+	t.Run("wrong", func(t *testing.T) {
+		for _, w := range wrong {
+			t.Run(w.name, func(t *testing.T) { w.test(t, c) })
+		}
+	})
+	t.Run("malformed", func(t *testing.T) { testMalformed(t, c) })
+	t.Run("hostile", func(t *testing.T) { testHostile(t, c) })
+}
+
+// program is a correct one, and what it answers, byte for byte.
+type program struct {
+	name, script   string
+	result, stdout string
+	args, stdin    string
+	files          []file
+}
+
+func (p program) test(t *testing.T, c *client) {
+	r := request{Script: source(p.script), Stdin: p.stdin, Files: p.files}
+	if p.args != "" {
+		r.Args = json.RawMessage(p.args)
+	}
+	result, stdout := c.execute(t, r).succeeded(t)
+	if result != p.result {
+		t.Errorf("result\n got %s\nwant %s", result, p.result)
+	}
+	if stdout != p.stdout {
+		t.Errorf("stdout\n got %q\nwant %q", stdout, p.stdout)
+	}
+}
