@@ -25,6 +25,8 @@ type Queue interface {
 	List(ctx context.Context, o jobs.ListOptions) (jobs.ListPage, error)
 	// Ready says why no job could be run now, if so.
 	Ready(ctx context.Context) error
+	// Workers are the live ones, in their own words.
+	Workers(ctx context.Context) ([]jobs.Worker, error)
 }
 
 var _ Queue = (*jobs.Queue)(nil)
@@ -108,6 +110,7 @@ func (s *Server) routes() {
 	get := []string{http.MethodGet, http.MethodHead}
 	e.Match(get, "/jobs", s.list, key)
 	e.Match(get, "/jobs/:id", s.get, key)
+	e.Match(get, "/capabilities", s.capabilities, key)
 	e.Match(get, "/health", s.health)
 	e.Match(get, "/ready", s.ready)
 	e.Match(get, "/metrics", s.metrics.serve)

@@ -14,6 +14,7 @@ import (
 // an outcome stays queued until finish is called.
 type fakeQueue struct {
 	mu       sync.Mutex
+	workers  []jobs.Worker
 	jobs     map[string]*jobs.Job
 	order    []string
 	bells    map[string]chan struct{}
@@ -168,6 +169,12 @@ func (q *fakeQueue) List(_ context.Context, o jobs.ListOptions) (jobs.ListPage, 
 		p.Jobs = append(p.Jobs, j)
 	}
 	return p, nil
+}
+
+func (q *fakeQueue) Workers(context.Context) ([]jobs.Worker, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.workers, q.err
 }
 
 func (q *fakeQueue) Ready(context.Context) error {
