@@ -59,6 +59,8 @@ func ending(seen observation) *Failure {
 	case !seen.status.Signaled():
 		return &Failure{Code: Crashed, Message: fmt.Sprintf(
 			"Script execution failed: the process ended itself with status %d before main() returned", seen.status.ExitStatus())}
+	case signal == syscall.SIGKILL && seen.ranOut:
+		return &Failure{Code: MemoryLimit, Message: fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)}
 	case signal == syscall.SIGXCPU || signal == syscall.SIGKILL && seen.cpu >= time.Duration(cpuSeconds(l.Timeout))*time.Second:
 		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time", seconds(seen.cpu))}
 	}

@@ -3,6 +3,7 @@ package jail
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,8 @@ type plan struct {
 	aroundFilter []byte   // bubblewrap's form of the outer one
 	script       string
 	jails        *atomic.Int64
+	cgroups      *cgroups // nil until a first jail has been tried
+	log          *slog.Logger
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
@@ -38,7 +41,7 @@ func newPlan(c Config) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64)}
+	p := &plan{backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), log: c.Logger}
 	if p.root, err = findRoot(c.Python); err != nil {
 		return nil, err
 	}
@@ -120,6 +123,9 @@ func (p *plan) try() error {
 	v, err := p.start(nil)
 	if err != nil {
 		return err
+	}
+	if p.cgroups == nil {
+		p.cgroups = openCgroups(p.limits, p.log, v)
 	}
 	v.close()
 	return nil

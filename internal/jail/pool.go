@@ -152,6 +152,7 @@ func (p *Pool) Close() {
 	for _, r := range p.racks() {
 		r.closeIdle()
 	}
+	p.plan.cgroups.close()
 }
 
 // background runs f and reports true, unless the pool is closing; Close waits for it.

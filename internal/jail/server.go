@@ -71,6 +71,7 @@ type server struct {
 	retiring  bool
 	successor *server
 	cleanup   func()
+	cgroup    *jailCgroup
 }
 
 // event is one message of the server: how a child ended, or what broke.
@@ -137,6 +138,9 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 	}()
 	theirs.Close()
 	if err := v.boot(p.settings(s, preload)); err != nil {
+		return nil, err
+	}
+	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
 		return nil, err
 	}
 	go v.listen()
@@ -226,6 +230,7 @@ func (v *server) listen() {
 		}
 		if e.Forked {
 			v.forked.Store(int64(e.pid))
+			expose(e.pid)
 			continue
 		}
 		v.events <- e
@@ -251,6 +256,7 @@ func (v *server) prepare() error {
 		fds = append(fds, int(f.Fd()))
 	}
 	v.forked.Store(0)
+	v.cgroup.before()
 	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(fds...), nil)
 	for _, f := range theirs {
 		f.Close()
@@ -278,6 +284,9 @@ func (v *server) close() {
 	if v.next != nil {
 		v.next.close()
 		v.next = nil
+	}
+	if err := v.cgroup.remove(); err == nil { // else with the pool's
+		v.cgroup = nil
 	}
 	if v.cleanup != nil {
 		v.cleanup()

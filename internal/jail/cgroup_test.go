@@ -1,0 +1,228 @@
+package jail
+
+import (
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// cgroupPool opens a pool whose jails' memory and processes a cgroup bounds, or skips the test.
+func cgroupPool(t *testing.T, c Config) *Pool {
+	t.Helper()
+	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	p, err := Open(t.Context(), c)
+	if err != nil {
+		t.Skip("no jail can be made here: ", err)
+	}
+	t.Cleanup(p.Close)
+	if e := p.Enforced(); e.Memory.By == "" || e.Pids.By == "" {
+		t.Skip("no cgroup bounds a jail here: ", e.Memory.Missing, e.Pids.Missing)
+	}
+	return p
+}
+
+// withoutRlimit lifts the address space limit of every job to come, so that only the cgroup bounds its memory.
+func withoutRlimit(p *Pool) {
+	for _, r := range p.racks() {
+		r.mu.Lock()
+		for _, v := range r.idle {
+			v.limits.MemoryMB = 64 << 10
+		}
+		r.mu.Unlock()
+	}
+}
+
+func run(t *testing.T, p *Pool, script string) Outcome {
+	t.Helper()
+	o, err := p.Run(t.Context(), Job{Script: script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func wantResult(t *testing.T, p *Pool, script, want string) {
+	t.Helper()
+	if o := run(t, p, script); o.Failure != nil || string(o.Result) != want {
+		t.Fatalf("got %s, %+v, want %s", o.Result, o.Failure, want)
+	}
+}
+
+// servers are the pids of the fork servers that are idle.
+func servers(p *Pool) []int {
+	var all []int
+	for _, r := range p.racks() {
+		r.mu.Lock()
+		for _, v := range r.idle {
+			all = append(all, v.pid)
+		}
+		r.mu.Unlock()
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Each of these takes memory that RLIMIT_AS does not bound, or as if there were none.
+func TestMemoryBeyondAddressSpace(t *testing.T) {
+	for _, b := range []Backend{Nsjail, Bubblewrap} {
+		t.Run(string(b), func(t *testing.T) {
+			p := cgroupPool(t, Config{Backend: b, Preload: []string{"numpy"}})
+			for _, attack := range []struct{ name, script string }{
+				{"many mappings", "import mmap\ndef main():\n    all = []\n    while True:\n        m = mmap.mmap(-1, 1 << 20)\n        m.write(b'x' * (1 << 20))\n        all.append(m)\n"},
+				{"files and heap", "def main():\n    with open('f', 'wb') as f:\n        for _ in range(60):\n            f.write(b'x' * (1 << 20))\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n"},
+				{"a library that is preloaded", "import numpy\ndef main():\n    all = []\n    while True:\n        all.append(numpy.ones(1 << 17))\n"},
+			} {
+				t.Run(attack.name, func(t *testing.T) {
+					withoutRlimit(p)
+					before := servers(p)
+					o := run(t, p, attack.script)
+					if o.Failure == nil || o.Failure.Code != MemoryLimit || !strings.Contains(o.Failure.Message, "memory limit of ") {
+						t.Fatalf("got %+v, want a memory limit", o.Failure)
+					}
+					wantResult(t, p, "def main(): return 1", "1")
+					wantResult(t, p, "import numpy\ndef main(): return 2", "2")
+					p.work.Wait()
+					if after := servers(p); !slices.Equal(before, after) {
+						t.Errorf("the servers were %v and are %v: a job took one with it", before, after)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestPipesAndHeap stays within RLIMIT_AS: what fills pipes is the kernel's memory, and no rlimit counts it.
+func TestPipesAndHeap(t *testing.T) {
+	p := cgroupPool(t, Config{})
+	o := run(t, p, `
+import fcntl, posix, socket
+
+def main():
+    heap = b'x' * (85 << 20)
+    with open('f', 'wb') as f:
+        for _ in range(60):
+            f.write(b'x' * (1 << 20))
+    ends = []
+    try:
+        while True:
+            pair = socket.socketpair()
+            ends.append(pair)
+            for end in pair:
+                end.setblocking(False)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+                try:
+                    while True:
+                        end.send(b'x' * 4096)
+                except BlockingIOError:
+                    pass
+    except OSError:
+        pass
+    try:
+        return len(ends), len(heap)
+    finally:
+        print(len(ends))
+`)
+	t.Logf("%s %+v", o.Result, o.Failure)
+	if o.Failure != nil && o.Failure.Code != MemoryLimit {
+		t.Errorf("got %+v, want a memory limit or none", o.Failure)
+	}
+	wantResult(t, p, "def main(): return 1", "1")
+}
+
+// What all processes of a jail may be is bounded, whatever their uid.
+func TestPidsAreBounded(t *testing.T) {
+	p := cgroupPool(t, Config{Limits: Limits{Threads: 5}})
+	v := p.loaded.idle[0]
+	pids := v.cgroup.group.pids()
+	if len(pids) == 0 || !slices.Contains(pids, v.pid) || !slices.Contains(pids, v.jobPID()) {
+		t.Fatalf("the cgroup has %v; the server is %d and its child %d", pids, v.pid, v.jobPID())
+	}
+	text, err := os.ReadFile(filepath.Join(directory(v, "pids"), "pids.max"))
+	if err != nil || strings.TrimSpace(string(text)) != "9" {
+		t.Errorf("pids.max is %q, %v; want 9", text, err)
+	}
+	wantResult(t, p, `
+import threading
+
+def main():
+    done, all = threading.Event(), []
+    try:
+        while True:
+            t = threading.Thread(target=done.wait)
+            t.start()
+            all.append(t)
+    except RuntimeError:
+        return len(all)
+    finally:
+        done.set()
+`, "5")
+}
+
+func directory(v *server, controller string) string {
+	switch g := v.cgroup.group.(type) {
+	case groupV1:
+		return g.hierarchy.dir(controller, g.name)
+	case groupV2:
+		return g.dir
+	}
+	return ""
+}
+
+// A pool leaves nothing behind, and another pool of the same process is not in its way.
+func TestCgroupsGoWithThePool(t *testing.T) {
+	one := cgroupPool(t, Config{Slots: 2})
+	two := cgroupPool(t, Config{})
+	h := one.plan.cgroups.hierarchy
+	if jails := h.list(parentName()); len(jails) < 3 {
+		t.Fatalf("three jails have the cgroups %v", jails)
+	}
+	one.Close()
+	wantResult(t, two, "def main(): return 1", "1")
+	two.Close()
+	if names := h.list(""); slices.Contains(names, parentName()) {
+		t.Errorf("%s is still there, with %v", parentName(), h.list(parentName()))
+	}
+}
+
+// A worker that was killed leaves its cgroups, and at worst a process in one.
+func TestLeftoversAreRemoved(t *testing.T) {
+	p := cgroupPool(t, Config{})
+	h := p.plan.cgroups.hierarchy
+	gone := exec.Command("/bin/true")
+	if err := gone.Run(); err != nil {
+		t.Skip("no process can be started here: ", err)
+	}
+	left := cgroupPrefix + "1-1" // pid 1 is somebody, but did not start at that time
+	orphan := exec.Command("/bin/sleep", "1000")
+	if err := orphan.Start(); err != nil {
+		t.Skip("no process can be started here: ", err)
+	}
+	g, err := h.make(left+"/7", bounds{pids: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.add(orphan.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.make(left+"/8", bounds{memory: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- orphan.Wait() }()
+	removeLeftovers(h, p.log)
+	if err := <-ended; err == nil {
+		t.Error("the process that was left was not killed")
+	}
+	names := h.list("")
+	if slices.Contains(names, left) {
+		t.Errorf("%s is still there", left)
+	}
+	if !slices.Contains(names, parentName()) {
+		t.Error("the cgroups of this very process were taken for leftovers")
+	}
+	wantResult(t, p, "def main(): return 1", "1")
+}

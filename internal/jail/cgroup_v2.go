@@ -1,0 +1,156 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/cgroups/v3/cgroup2"
+	"golang.org/x/sys/unix"
+)
+
+// workerLeaf is where a worker puts itself below its own cgroup: one that bounds others may hold no process.
+const workerLeaf = "worker"
+
+// hierarchyV2 is the unified tree below dir, this process's own cgroup or the one around its leaf.
+type hierarchyV2 struct {
+	dir   string
+	leave func() error // empties dir of this process
+}
+
+func newV2(dir string) (*hierarchyV2, error) {
+	if filepath.Base(dir) == workerLeaf {
+		dir = filepath.Dir(dir) // a worker before this one, or systemd's DelegateSubgroup=worker, has been here
+	}
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.controllers")); err != nil {
+		return nil, err
+	}
+	h := &hierarchyV2{dir: dir}
+	h.leave = h.moveToLeaf
+	return h, nil
+}
+
+func (h *hierarchyV2) version() string { return "cgroup v2" }
+
+func (h *hierarchyV2) make(name string, b bounds) (group, error) {
+	resources := cgroup2.Resources{}
+	if b.memory > 0 {
+		resources.Memory = &cgroup2.Memory{Max: &b.memory}
+	}
+	if b.pids > 0 {
+		resources.Pids = &cgroup2.Pids{Max: b.pids}
+	}
+	if b.cpu > 0 {
+		period := uint64(cpuPeriod)
+		resources.CPU = &cgroup2.CPU{Max: cgroup2.NewCPUMax(&b.cpu, &period)}
+	}
+	if err := h.delegated(resources.EnabledControllers()); err != nil {
+		return nil, err
+	}
+	// To the library our own place is the mount: it enables controllers from there downwards, and what is above is not ours.
+	m, err := cgroup2.NewManager(h.dir, "/"+name, &resources)
+	if errors.Is(err, unix.EBUSY) {
+		if err = h.leave(); err == nil {
+			m, err = cgroup2.NewManager(h.dir, "/"+name, &resources)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := groupV2{m, filepath.Join(h.dir, name), nil}
+	if b.noSwap {
+		none := int64(0)
+		if _, err = os.Stat(filepath.Join(g.dir, "memory.swap.max")); err == nil {
+			err = m.Update(&cgroup2.Resources{Memory: &cgroup2.Memory{Swap: &none}})
+		}
+		if err != nil {
+			m.Delete()
+			return nil, fmt.Errorf("the kernel does not account swap (swapaccount=1): %w", err)
+		}
+	}
+	return g, nil
+}
+
+// delegated reports which controllers whoever made our place has not let us have.
+func (h *hierarchyV2) delegated(wanted []string) error {
+	text, err := os.ReadFile(filepath.Join(h.dir, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	for _, name := range wanted {
+		if !slices.Contains(strings.Fields(string(text)), name) {
+			return fmt.Errorf("the %s controller is not delegated to %s", name, h.dir)
+		}
+	}
+	return nil
+}
+
+// moveToLeaf moves this process and its children out of dir. Others are not ours to move, and with them there dir stays as it is.
+func (h *hierarchyV2) moveToLeaf() error {
+	leaf, err := cgroup2.NewManager(h.dir, "/"+workerLeaf, &cgroup2.Resources{})
+	if err != nil {
+		return err
+	}
+	var strangers []string
+	for _, pid := range processes(h.dir) {
+		if !ours(pid) {
+			strangers = append(strangers, strconv.Itoa(pid))
+			continue
+		}
+		if err := leaf.AddProc(uint64(pid)); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	if len(strangers) > 0 {
+		return fmt.Errorf("%s is not the worker's alone: the processes %s are in it (systemd: Delegate=yes in a unit of its own)",
+			h.dir, strings.Join(strangers, ", "))
+	}
+	return nil
+}
+
+// ours reports whether pid is this process or descends from it.
+func ours(pid int) bool {
+	for range 64 {
+		if pid == os.Getpid() {
+			return true
+		}
+		fields := statFields(pid)
+		if pid <= 1 || len(fields) < 2 {
+			return false
+		}
+		pid, _ = strconv.Atoi(fields[1])
+	}
+	return false
+}
+
+func (h *hierarchyV2) find(name string) group {
+	m, err := cgroup2.Load("/"+name, cgroup2.WithMountpoint(h.dir))
+	return groupV2{m, filepath.Join(h.dir, name), err}
+}
+
+func (h *hierarchyV2) list(name string) []string { return subdirectories(filepath.Join(h.dir, name)) }
+
+type groupV2 struct {
+	manager *cgroup2.Manager
+	dir     string
+	err     error // why there is no manager: the name cannot be a cgroup's
+}
+
+func (g groupV2) add(pid int) error { return g.manager.AddProc(uint64(pid)) }
+
+func (g groupV2) pids() []int { return processes(g.dir) }
+
+func (g groupV2) oomKills() (int64, error) {
+	return count(filepath.Join(g.dir, "memory.events"), "oom_kill")
+}
+
+func (g groupV2) remove() error {
+	if g.err != nil {
+		return g.err
+	}
+	return g.manager.Delete()
+}
