@@ -73,7 +73,7 @@ type oursBench struct{ q *Queue }
 func newOurs(b *testing.B) *oursBench {
 	url := loopback(b)
 	serve(b, open(b, url), runnerFunc(noop), ServerOptions{Concurrency: 16})
-	q := newTestQueue(b, open(b, url), QueueOptions{})
+	q := newTestQueue(b, open(b, url), QueueOptions{Limit: 1000})
 	o := &oursBench{q: q}
 	o.roundTrip(b)
 	return o

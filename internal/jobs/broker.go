@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,6 +42,8 @@ type broker struct {
 	slots int
 	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
 	spare []*claim // taken beyond the one that was asked for
+
+	hangs atomic.Bool // the last of asynq's commands was not answered in time
 
 	mu       sync.Mutex
 	busy     int
@@ -88,7 +91,9 @@ func (b *broker) EvalSha(ctx context.Context, sha string, keys []string, args ..
 	case len(keys) == 1 && ends(0, ":lease"):
 		return answer(ctx, []any{})
 	}
-	return b.UniversalClient.EvalSha(ctx, sha, keys, args...)
+	cmd := b.UniversalClient.EvalSha(ctx, sha, keys, args...)
+	b.noteAnswer(ctx, cmd)
+	return cmd
 }
 
 // ZAddXX: asynq renews leases by the worker's clock; they are judged by Redis'.
@@ -103,24 +108,36 @@ func (b *broker) ZAddXX(ctx context.Context, key string, members ...redis.Z) *re
 	}
 	ctx, cancel := b.patience(ctx)
 	defer cancel()
-	return b.UniversalClient.ZAddXX(ctx, key, members...)
+	cmd := b.UniversalClient.ZAddXX(ctx, key, members...)
+	b.noteAnswer(ctx, cmd)
+	return cmd
 }
 
 // ZRem is how asynq says goodbye, twice and without a limit of its own.
 func (b *broker) ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd {
 	ctx, cancel := b.patience(ctx)
 	defer cancel()
-	return b.UniversalClient.ZRem(ctx, key, members...)
+	cmd := b.UniversalClient.ZRem(ctx, key, members...)
+	b.noteAnswer(ctx, cmd)
+	return cmd
 }
 
-// patience is the context of a command: without the caller's end, and while stopping with one that is near, so that a worker
-// can leave a Redis that hangs.
+// patience is the context of one of asynq's commands: without the caller's end, and while stopping with one that is near, so
+// that a worker can leave a Redis that hangs. asynq has up to a hundred things to say, one after the other: once one of them
+// was not answered, the rest is only tried.
 func (b *broker) patience(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx = context.WithoutCancel(ctx)
-	if b.park.stopping() {
-		return context.WithTimeout(ctx, blockMargin)
+	switch {
+	case !b.park.stopping():
+		return ctx, func() {}
+	case b.hangs.Load():
+		return context.WithTimeout(ctx, blockMargin/40)
 	}
-	return ctx, func() {}
+	return context.WithTimeout(ctx, blockMargin)
+}
+
+func (b *broker) noteAnswer(ctx context.Context, cmd redis.Cmder) {
+	b.hangs.Store(ctx.Err() != nil && cmd.Err() != nil)
 }
 
 func answer(ctx context.Context, v any) *redis.Cmd {
