@@ -2,6 +2,7 @@ package jail
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -165,14 +166,18 @@ func (s spec) environment() []string {
 	return own
 }
 
-// newIDs chooses the outer identities of the n-th jail of this worker: two that no other jail on this host has.
+// workerNumber sets this worker's identities apart from those of others on its host. Not the pid, which is the same in every
+// container; without user namespaces the kernel counts a uid's processes over all of them.
+var workerNumber = int(rand.Uint32())
+
+// newIDs chooses the outer identities of the n-th jail of this worker: two that hardly any other jail on this host has.
 func newIDs(n int) ids {
 	if os.Geteuid() != 0 {
 		return ids{server: os.Geteuid(), job: os.Geteuid()}
 	}
-	base := 1_000_000_000 + os.Getpid()%1_000_000*1000
+	base := 1_000_000_000 + workerNumber%1_000_000*1000
 	if !mapped(base + 1000) { // inside a container with a user namespace of its own: 65536 ids
-		base = 20_000 + os.Getpid()%40*1000
+		base = 20_000 + workerNumber%40*1000
 	}
 	first := base + n%500*2
 	return ids{split: true, server: first, job: first + 1}

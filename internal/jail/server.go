@@ -188,6 +188,9 @@ func (v *server) boot(s settings) error {
 		return errors.New(e.Error)
 	}
 	v.versions, v.pid = e.Ready, e.pid
+	if v.pid == 0 { // signals to 0 would reach this process's own group
+		return errors.New("the jail's python cannot be seen from here")
+	}
 	return nil
 }
 
