@@ -145,15 +145,19 @@ func makeGroup(h hierarchy, b bounds) (group, error) {
 	return h.make(newGroupName(), b)
 }
 
-// report is the one place that says what is not enforced: without it a limit could be off and nobody know.
+// report says what is not enforced, once: a limit must not be off and nobody know.
 func (c *cgroups) report() {
+	var missing []any
 	for _, e := range []struct {
-		name    string
-		control Control
+		name string
+		Control
 	}{{"memory", c.enforced.Memory}, {"swap", c.enforced.Swap}, {"pids", c.enforced.Pids}, {"cpu", c.enforced.CPU}} {
-		if e.control.By == "" {
-			c.log.Warn("no cgroup bounds this in jobs; their rlimits do alone", "what", e.name, "because", e.control.Missing)
+		if e.By == "" {
+			missing = append(missing, e.name, e.Missing)
 		}
+	}
+	if len(missing) > 0 {
+		c.log.Warn("not all of a job's limits are enforced by a cgroup; for the others there are its rlimits alone", missing...)
 	}
 }
 

@@ -78,8 +78,8 @@ func parsePlace(own, mounts string) (place, error) {
 
 // belowMount is where a cgroup is below its mount. In a container the mount may begin below the hierarchy's own root.
 func belowMount(root, path string) (string, bool) {
-	if path == "" {
-		return "", false
+	if path == "" || strings.HasPrefix(path, "/..") {
+		return "", false // the latter is outside of this process's cgroup namespace
 	}
 	below, err := filepath.Rel(root, path)
 	return below, err == nil && filepath.IsLocal(below)

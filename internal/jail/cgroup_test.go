@@ -95,11 +95,11 @@ func TestMemoryBeyondAddressSpace(t *testing.T) {
 	}
 }
 
-// TestPipesAndHeap stays within RLIMIT_AS: what fills pipes is the kernel's memory, and no rlimit counts it.
-func TestPipesAndHeap(t *testing.T) {
+// A job within its RLIMIT_AS: what fills sockets is the kernel's memory, and no rlimit counts it.
+func TestSocketsAndHeap(t *testing.T) {
 	p := cgroupPool(t, Config{})
 	o := run(t, p, `
-import fcntl, posix, socket
+import socket
 
 def main():
     heap = b'x' * (85 << 20)
@@ -121,14 +121,10 @@ def main():
                     pass
     except OSError:
         pass
-    try:
-        return len(ends), len(heap)
-    finally:
-        print(len(ends))
+    return len(ends), len(heap)
 `)
-	t.Logf("%s %+v", o.Result, o.Failure)
-	if o.Failure != nil && o.Failure.Code != MemoryLimit {
-		t.Errorf("got %+v, want a memory limit or none", o.Failure)
+	if o.Failure == nil || o.Failure.Code != MemoryLimit {
+		t.Errorf("got %s, %+v, want a memory limit", o.Result, o.Failure)
 	}
 	wantResult(t, p, "def main(): return 1", "1")
 }
@@ -192,10 +188,6 @@ func TestCgroupsGoWithThePool(t *testing.T) {
 func TestLeftoversAreRemoved(t *testing.T) {
 	p := cgroupPool(t, Config{})
 	h := p.plan.cgroups.hierarchy
-	gone := exec.Command("/bin/true")
-	if err := gone.Run(); err != nil {
-		t.Skip("no process can be started here: ", err)
-	}
 	left := cgroupPrefix + "1-1" // pid 1 is somebody, but did not start at that time
 	orphan := exec.Command("/bin/sleep", "1000")
 	if err := orphan.Start(); err != nil {
