@@ -1,9 +1,11 @@
 package harness
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -12,6 +14,12 @@ type Redis struct {
 	*Process
 	// URL is for REDIS_URL.
 	URL string
+	// Socket is the unix socket that it also listens on, whatever the URL says.
+	Socket string
+	// Env are the settings, beside REDIS_URL, that a process of the service needs for this Redis.
+	Env []string
+	// Peers are the other servers that belong to it: the rest of a cluster, or a replica.
+	Peers []*Redis
 
 	t    testing.TB
 	args []string
@@ -21,9 +29,14 @@ type Redis struct {
 // further arguments, such as "--port", "6390" for one that listens on TCP as well.
 func StartRedis(t testing.TB, extra ...string) *Redis {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
+	return startServer(t, "redis-server", "Debian: apt-get install redis-server", extra...)
+}
+
+func startServer(t testing.TB, name, hint string, extra ...string) *Redis {
+	t.Helper()
+	program, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip("redis-server is not on PATH (Debian: apt-get install redis-server)")
+		t.Skipf("%s is not on PATH (%s)", name, hint)
 	}
 	dir, err := os.MkdirTemp("", "redis") // short: a socket's path holds 107 bytes, and a test's own folder bears its name
 	if err != nil {
@@ -31,7 +44,7 @@ func StartRedis(t testing.TB, extra ...string) *Redis {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	r := &Redis{t: t, URL: "unix://" + socket, args: append([]string{
+	r := &Redis{t: t, URL: "unix://" + socket, Socket: socket, args: append([]string{
 		program, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
 		"--maxmemory-policy", "noeviction", "--daemonize", "no",
 	}, extra...)}
@@ -44,4 +57,15 @@ func (r *Redis) Start() {
 	r.t.Helper()
 	r.Process = StartCommand(r.t, "redis", exec.Command(r.args[0], r.args[1:]...))
 	r.Await("(?i)ready to accept connections")
+}
+
+// FreePort is a port that nobody had a moment ago.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 )
@@ -21,11 +22,17 @@ type Service struct {
 	env []string
 }
 
-// StartService starts Redis, the API and so many workers, each process with env besides, and waits until GET /ready says yes.
+// StartService starts Redis (of the kind that go test's flag -redis names), the API and so many workers, each process with env
+// besides, and waits until GET /ready says yes.
 func StartService(t testing.TB, workers int, env ...string) *Service {
 	t.Helper()
-	redis := StartRedis(t)
-	s := &Service{Redis: redis, env: append([]string{"REDIS_URL=" + redis.URL}, env...)}
+	return StartServiceOn(t, StartKind(t, *kind), workers, env...)
+}
+
+// StartServiceOn is StartService on a Redis that is there already.
+func StartServiceOn(t testing.TB, redis *Redis, workers int, env ...string) *Service {
+	t.Helper()
+	s := &Service{Redis: redis, env: slices.Concat([]string{"REDIS_URL=" + redis.URL}, redis.Env, env)}
 	for range workers {
 		s.StartWorker(t)
 	}

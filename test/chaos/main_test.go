@@ -1,0 +1,41 @@
+// Package chaos breaks the service under load, process by process and connection by connection, and counts afterwards: every job
+// that was accepted has exactly one final state. It runs for about a minute; with -full for several, as `make chaos` does.
+package chaos
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"safepy/test/harness"
+)
+
+func TestMain(m *testing.M) {
+	if err := harness.Adopt(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	flag.Parse()
+	// One test per core is for tests that compute. These wait: for leases to run out.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// TestChaos runs everything side by side, for most of the time is spent on waiting for leases to run out. Whatever was killed,
+// no process stays behind.
+func TestChaos(t *testing.T) {
+	t.Run("side by side", func(t *testing.T) {
+		t.Run("load", testLoad)
+		t.Run("worker killed", testWorkerKilled)
+		t.Run("worker stopped", testWorkerStopped)
+		t.Run("worker killed by its job", testWorkerKilledAgain)
+		t.Run("redis restarted", testRedisRestarted)
+	})
+	harness.Orphans(t)
+}

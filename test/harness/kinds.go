@@ -1,0 +1,163 @@
+package harness
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Full is set for the long forms of the suites: go test ./test/chaos -full.
+var Full = flag.Bool("full", false, "minutes of chaos instead of seconds")
+
+var kind = flag.String("redis", "plain", "the kind of Redis that StartService puts beneath the service: "+strings.Join(Kinds, ", "))
+
+// Kinds are the ways in which people have their Redis.
+var Kinds = []string{"plain", "user", "tls", "sentinel", "cluster", "valkey"}
+
+// StartKind starts one of Kinds. It skips the test where this machine has none.
+func StartKind(t testing.TB, kind string) *Redis {
+	t.Helper()
+	switch kind {
+	case "plain":
+		return StartRedis(t)
+	case "valkey":
+		return startServer(t, "valkey-server", "Debian 13: apt-get install valkey-server")
+	case "user":
+		return startWithUser(t)
+	case "tls":
+		return startWithTLS(t)
+	case "sentinel":
+		return startSentinel(t)
+	case "cluster":
+		return startCluster(t)
+	}
+	t.Fatalf("-redis %s: unknown; one of %v", kind, Kinds)
+	return nil
+}
+
+// startWithUser lets nobody in but one user, who has what an administrator would give a service: its own keys and channels, and
+// nothing dangerous, by which Redis also means INFO and CONFIG. Name and password need escaping in a URL.
+func startWithUser(t testing.TB) *Redis {
+	port := FreePort(t)
+	r := StartRedis(t, "--port", port, "--user", "default", "off",
+		"--user", "py@service", "on", ">p@ss:w/rd", "~asynq:*", "~safepy:*", "&asynq:*", "&safepy:*", "+@all", "-@dangerous")
+	r.URL = "redis://py%40service:p%40ss%3Aw%2Frd@127.0.0.1:" + port + "/0"
+	return r
+}
+
+// startWithTLS takes nothing but TLS, with a certificate of an authority that only this test knows.
+func startWithTLS(t testing.TB) *Redis {
+	dir, port := t.TempDir(), FreePort(t)
+	authority := makeCertificates(t, dir)
+	r := StartRedis(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-ca-cert-file", authority,
+		"--tls-cert-file", filepath.Join(dir, "server.pem"), "--tls-key-file", filepath.Join(dir, "server.key"))
+	r.URL = "rediss://127.0.0.1:" + port + "/0"
+	r.Env = []string{"SSL_CERT_FILE=" + authority}
+	return r
+}
+
+// startSentinel makes a master with a password, a replica, and three sentinels of which two must agree that it is gone, after a
+// second.
+func startSentinel(t testing.TB) *Redis {
+	const password = "secret"
+	ports := []string{FreePort(t), FreePort(t)}
+	auth := []string{"--requirepass", password, "--masterauth", password}
+	r := StartRedis(t, append(auth, "--port", ports[0])...)
+	replica := StartRedis(t, append(auth, "--port", ports[1], "--replicaof", "127.0.0.1 "+ports[0])...)
+	r.Peers = []*Redis{replica}
+	await(t, "the replica follows", func(ctx context.Context) bool {
+		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: replica.Socket, Password: password})
+		defer rdb.Close()
+		return strings.Contains(rdb.Info(ctx, "replication").Val(), "master_link_status:up")
+	})
+	var addrs []string
+	for i := range 3 {
+		port := FreePort(t)
+		addrs = append(addrs, "127.0.0.1:"+port)
+		conf := filepath.Join(t.TempDir(), "sentinel.conf") // which it writes to
+		text := fmt.Sprintf("port %s\nsentinel monitor mymaster 127.0.0.1 %s 2\nsentinel auth-pass mymaster %s\n"+
+			"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n", port, ports[0], password)
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		StartCommand(t, "sentinel"+strconv.Itoa(i), exec.Command("redis-server", conf, "--sentinel"))
+	}
+	await(t, "the sentinels know each other and the replica", func(ctx context.Context) bool {
+		for _, addr := range addrs {
+			rdb := redis.NewSentinelClient(&redis.Options{Addr: addr})
+			master := rdb.Master(ctx, "mymaster").Val()
+			rdb.Close()
+			if master["num-other-sentinels"] != "2" || master["num-slaves"] != "1" {
+				return false
+			}
+		}
+		return true
+	})
+	r.URL = "redis-sentinel://:" + password + "@" + strings.Join(addrs, ",") + "/mymaster/0"
+	return r
+}
+
+// startCluster makes three masters without replicas, a third of the slots each.
+func startCluster(t testing.TB) *Redis {
+	const masters, slots = 3, 16384
+	var nodes []*Redis
+	var clients []*redis.Client
+	var addrs []string
+	for i := range masters {
+		port, bus := FreePort(t), FreePort(t)
+		node := StartRedis(t, "--port", port, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000")
+		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket})
+		defer rdb.Close()
+		nodes, clients, addrs = append(nodes, node), append(clients, rdb), append(addrs, "127.0.0.1:"+port)
+		ctx := context.Background()
+		err := rdb.ClusterAddSlotsRange(ctx, i*slots/masters, (i+1)*slots/masters-1).Err()
+		if err == nil {
+			err = rdb.Do(ctx, "cluster", "set-config-epoch", i+1).Err()
+		}
+		if err == nil && i > 0 {
+			err = clients[0].Do(ctx, "cluster", "meet", "127.0.0.1", port, bus).Err()
+		}
+		if err != nil {
+			t.Fatalf("make a cluster: %v", err)
+		}
+	}
+	await(t, "the cluster stands", func(ctx context.Context) bool {
+		for _, rdb := range clients {
+			info := rdb.ClusterInfo(ctx).Val()
+			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_size:3") {
+				return false
+			}
+		}
+		return true
+	})
+	r := nodes[0]
+	r.Peers = nodes[1:]
+	r.URL = "redis-cluster://" + strings.Join(addrs, ",")
+	r.Env = []string{"QUEUE_SHARDS=3"}
+	return r
+}
+
+// await asks until the answer is yes. For what only Redis itself can tell.
+func await(t testing.TB, what string, ok func(context.Context) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !ok(ctx) {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %s: %s", Patience, what)
+		case <-again.C:
+		}
+	}
+}
