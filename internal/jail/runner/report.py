@@ -53,7 +53,12 @@ def syntax_error(error, source):
 
 
 def source_lines(source):
-    """The lines as Python counts them; str.splitlines would also split at form feeds and the like."""
+    """The lines as Python counts them; str.splitlines would also split at form feeds and the like.
+
+    The last one ends with a line break too, as in linecache: without it traceback marks the place one column too far.
+    """
+    if source and not source.endswith("\n"):
+        source += "\n"
     return io.StringIO(source, newline=None).readlines()
 
 
