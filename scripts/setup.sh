@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what the service runs on, where it is missing: Python with numpy and pandas, bubblewrap, Redis. Nothing is done, in
-# some milliseconds, where it is all there. `make run` calls it, and `make test` with the word that also asks for a C compiler.
+# some milliseconds, where it is all there. `make run` calls it, and `make test` with the word that also asks for a C compiler
+# and curl.
 #
 #     scripts/setup.sh [test]
 #
@@ -63,6 +64,10 @@ missing_packages() {
 	if [[ $1 == test ]] && ! command -v "${CC:-gcc}" >/dev/null; then
 		# The race detector is linked by a C compiler.
 		printf '%s\n' gcc libc6-dev
+	fi
+	if [[ $1 == test ]] && ! command -v curl >/dev/null; then
+		# The examples of the documents are run as they stand.
+		echo curl
 	fi
 }
 
