@@ -205,6 +205,7 @@ func wantUnbound(t *testing.T, because string) {
 		t.Skip("no jail can be made here: ", err)
 	}
 	defer p.Close()
+	wantExposed(t, p)
 	for name, c := range map[string]Control{"memory": p.Enforced().Memory, "swap": p.Enforced().Swap, "pids": p.Enforced().Pids, "cpu": p.Enforced().CPU} {
 		if c.By != "" || !strings.Contains(c.Missing, because) {
 			t.Errorf("%s: %+v, want it missing because of %q", name, c, because)

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -95,6 +96,48 @@ func TestMemoryBeyondAddressSpace(t *testing.T) {
 	}
 }
 
+// Were the kernel to kill the server in place of the job, the job would not go on to kill the next one.
+func TestServerKilledForMemory(t *testing.T) {
+	p := cgroupPool(t, Config{})
+	withoutRlimit(p)
+	v := p.loaded.idle[0]
+	for pid, score := range map[int]string{v.pid: "1000", v.jobPID(): "0"} {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte(score), 0); err != nil {
+			t.Skip("the kernel's choice cannot be changed here: ", err)
+		}
+	}
+	o := run(t, p, "def main():\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n")
+	if o.Failure == nil || o.Failure.Code != MemoryLimit {
+		t.Errorf("got %+v, want a memory limit", o.Failure)
+	}
+	wantResult(t, p, "def main(): return 1", "1")
+	if left := servers(p); slices.Contains(left, v.pid) {
+		t.Errorf("the server was to be killed, but %d is in %v", v.pid, left)
+	}
+}
+
+// At level Process the job is the server: both go, and the next jail is there.
+func TestMemoryAtLevelProcess(t *testing.T) {
+	p := cgroupPool(t, Config{Backend: Nsjail, Level: Process})
+	withoutRlimit(p)
+	o := run(t, p, "def main():\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n")
+	if o.Failure == nil || o.Failure.Code != MemoryLimit {
+		t.Errorf("got %+v, want a memory limit", o.Failure)
+	}
+	wantResult(t, p, "def main(): return 1", "1")
+}
+
+// wantExposed asks for idle jails' children to be what the kernel kills first.
+func wantExposed(t *testing.T, p *Pool) {
+	t.Helper()
+	for _, v := range p.loaded.idle {
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(v.jobPID()) + "/oom_score_adj")
+		if err != nil || strings.TrimSpace(string(text)) != "1000" {
+			t.Errorf("a job's oom_score_adj is %q, %v; want 1000", text, err)
+		}
+	}
+}
+
 // A job within its RLIMIT_AS: what fills sockets is the kernel's memory, and no rlimit counts it.
 func TestSocketsAndHeap(t *testing.T) {
 	p := cgroupPool(t, Config{})
@@ -141,6 +184,7 @@ func TestPidsAreBounded(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(text)) != "9" {
 		t.Errorf("pids.max is %q, %v; want 9", text, err)
 	}
+	wantExposed(t, p)
 	wantResult(t, p, `
 import threading
 

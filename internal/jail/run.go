@@ -70,13 +70,19 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	}
 	walled := time.Now()
 	seen, err := v.watch(ctx, c, limits)
+	if errors.Is(err, errLost) && v.cgroup.ranOut() {
+		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
+		lost := err
+		settle = func() error { return lost }
+		seen.gone, seen.ranOut, seen.status, seen.ended, err = true, true, syscall.WaitStatus(syscall.SIGKILL), time.Now(), nil
+	}
 	if err != nil {
 		return Outcome{}, nil, err
 	}
 	if seen.answer != nil {
 		o = *seen.answer
 	} else {
-		seen.ranOut = v.cgroup.ranOut()
+		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
 		o = judge(seen, c.result.bytes(), j.Script)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()

@@ -143,6 +143,9 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
 		return nil, err
 	}
+	if v.level == Process {
+		expose(v.pid)
+	}
 	go v.listen()
 	if err := v.prepare(); err != nil {
 		return nil, err
