@@ -33,8 +33,10 @@ var sharedPaths = []string{
 
 // findRoot asks the interpreter where its libraries are. It runs Python outside a jail, on no input at all.
 func findRoot(python string) (root, error) {
+	// What is mapped names libpython, which lies beside no package where Python was not installed by the distribution.
 	const question = `import sys, sysconfig
-print("\n".join(sorted({sys.executable, *map(sysconfig.get_path, ("stdlib", "platstdlib")), *sys.path} - {""})))`
+mapped = {l.split(None, 5)[5].strip() for l in open("/proc/self/maps") if ".so" in l}
+print("\n".join(sorted({sys.executable, *map(sysconfig.get_path, ("stdlib", "platstdlib")), *sys.path, *mapped} - {""})))`
 	out, err := exec.Command(python, "-I", "-c", question).Output()
 	if err != nil {
 		return root{}, fmt.Errorf("%s does not run (set JAIL_PYTHON to a Python 3.11 or newer): %w", python, err)

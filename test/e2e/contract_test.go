@@ -30,6 +30,7 @@ func testContract(t *testing.T, c *client) {
 		},
 	} {
 		t.Run(e.name, func(t *testing.T) {
+			needsLibraries(t, e.body)
 			result, stdout := c.do(t, http.MethodPost, "/execute", "application/json", []byte(e.body)).succeeded(t)
 			if result != e.result || stdout != e.stdout {
 				t.Errorf("got %s and %q, want %s and %q", result, stdout, e.result, e.stdout)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -188,10 +189,14 @@ def main():
 // honest is the median time of n requests that must succeed.
 func honest(t *testing.T, c *client, n int) time.Duration {
 	t.Helper()
+	script := "import pandas as pd\ndef main():\n    print('honest')\n    return pd.Series([1, 2]).sum()"
+	if preload, given := os.LookupEnv("JAIL_PRELOAD"); given && !strings.Contains(preload, "pandas") {
+		script = "def main():\n    print('honest')\n    return 1 + 2"
+	}
 	var took []time.Duration
 	for range n {
 		began := time.Now()
-		result, stdout := c.execute(t, request{Script: "import pandas as pd\ndef main():\n    print('honest')\n    return pd.Series([1, 2]).sum()"}).succeeded(t)
+		result, stdout := c.execute(t, request{Script: script}).succeeded(t)
 		took = append(took, time.Since(began))
 		if result != "3" || stdout != "honest\n" {
 			t.Errorf("an honest request got %s and %q", result, stdout)

@@ -2,18 +2,28 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 
 	"safepy/test/harness"
 )
 
-// TestService puts every table to each way in which the service is deployed.
+// TestService puts every table to each way in which the service is deployed. JAIL_PYTHON and JAIL_PRELOAD are handed on to it:
+//
+//	JAIL_PYTHON=/opt/python3.13/bin/python3 JAIL_PRELOAD= go test ./test/e2e
 func TestService(t *testing.T) {
+	var env []string
+	for _, name := range []string{"JAIL_PYTHON", "JAIL_PRELOAD"} {
+		if value, given := os.LookupEnv(name); given {
+			env = append(env, name+"="+value)
+		}
+	}
 	harness.Backends(t, func(t *testing.T, jail string) {
-		tables(t, harness.StartService(t, 1, "JAIL="+jail))
+		tables(t, harness.StartService(t, 1, append(env, "JAIL="+jail)...))
 	})
 	t.Run("standalone", func(t *testing.T) {
-		tables(t, harness.StartStandalone(t))
+		tables(t, harness.StartStandalone(t, env...))
 	})
 	harness.Orphans(t)
 }
@@ -52,7 +62,19 @@ type program struct {
 	files          []file
 }
 
+// needsLibraries skips a script that imports what JAIL_PRELOAD says is not there.
+func needsLibraries(t *testing.T, script string) {
+	t.Helper()
+	preload, given := os.LookupEnv("JAIL_PRELOAD")
+	for _, library := range []string{"numpy", "pandas"} {
+		if given && !strings.Contains(preload, library) && strings.Contains(script, "import "+library) {
+			t.Skip("JAIL_PRELOAD is without " + library)
+		}
+	}
+}
+
 func (p program) test(t *testing.T, c *client) {
+	needsLibraries(t, p.script)
 	r := request{Script: source(p.script), Stdin: p.stdin, Files: p.files}
 	if p.args != "" {
 		r.Args = json.RawMessage(p.args)

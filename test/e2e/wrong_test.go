@@ -26,6 +26,7 @@ type mistake struct {
 }
 
 func (w mistake) test(t *testing.T, c *client) {
+	needsLibraries(t, w.script)
 	r := request{Script: source(w.script), Files: w.files}
 	if w.args != "" {
 		r.Args = json.RawMessage(w.args)
