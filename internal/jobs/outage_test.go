@@ -178,7 +178,7 @@ func TestOutages(t *testing.T) {
 			func(s *redisServer, rdb redis.UniversalClient) {
 				rdb.Do(context.Background(), "replicaof", "no", "one")
 			}},
-		{"loading", []string{"--appendonly", "yes"},
+		{"paused", []string{"--appendonly", "yes"},
 			func(s *redisServer, rdb redis.UniversalClient) {
 				rdb.Do(context.Background(), "client", "pause", "100000", "all")
 			},
