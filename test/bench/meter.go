@@ -107,22 +107,26 @@ func (m *meter) read() (time.Duration, error) {
 	return 0, errors.New("cpu.stat has no usage_usec")
 }
 
-// missed is how many of the processes and their descendants are not in the cgroup, or in one below it: what puts jobs into
-// cgroups of their own may take them out of sight.
+// missed is how many of the processes and their descendants are neither in the cgroup nor in one below it: what puts jobs into
+// cgroups of their own may take them out of sight. A process that is just ending has left its cgroup, so it looks more than once.
 func (m *meter) missed() (int, error) {
-	if m.group == "" {
-		return 0, nil
-	}
-	all, err := processes()
-	if err != nil {
-		return 0, err
-	}
 	missed := 0
-	for _, pid := range descendants(all, m.pids) {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-		if err == nil && !strings.Contains(string(text), filepath.Base(m.group)) {
-			missed++
+	for range 10 {
+		all, err := processes()
+		if err != nil {
+			return 0, err
 		}
+		missed = 0
+		for _, pid := range descendants(all, m.pids) {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+			if err == nil && !strings.Contains(string(text), filepath.Base(m.group)) {
+				missed++
+			}
+		}
+		if m.group == "" || missed == 0 {
+			return 0, nil
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	return missed, nil
 }

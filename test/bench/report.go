@@ -76,6 +76,7 @@ func (r *report) compare(o options) {
 			most = 1.3
 		}
 		r.ratio("CPU at 2: service / floor", s, r.cell(s, theService, 2), r.cell(s, theFloor, 2), cpu, cpu, most, true)
+		r.ratio("CPU at 2: cold / service", s, r.cell(s, theCold, 2), r.cell(s, theService, 2), cpu, cpu, 0, false)
 		p99 := func(f figures) float64 { return f.P99MS }
 		r.ratio("p99 / p50 at 2, service", s, r.cell(s, theService, 2), r.cell(s, theService, 2), p99, p50, 4, true)
 		r.ratio("jobs/s: at 64 / at its best", s, r.cell(s, theService, 64), r.best(s), perSecond, perSecond, 0.9, false)
