@@ -3,6 +3,7 @@
 //
 //	worker              serves
 //	worker exec FILE    runs one script without Redis and prints its answer; - reads standard input
+//	worker probe        attacks a jail and prints which walls hold here
 //	worker healthcheck  asks the worker on WORKER_ADDR whether it lives
 package main
 
@@ -26,16 +27,20 @@ import (
 	"safepy/internal/worker"
 )
 
-const usage = `usage: worker [--version] [exec FILE | healthcheck]
+const usage = `usage: worker [--version] [exec FILE | probe | healthcheck]
 
 With no word it takes jobs from Redis and runs them. exec runs one script (- for standard input) without Redis, and prints
-{"result", "stdout"} or {"error", ...} as POST /execute would; it exits with 1 when the script failed. healthcheck asks the
-worker on WORKER_ADDR whether it lives. The settings are environment variables:
+{"result", "stdout"} or {"error", ...} as POST /execute would; it exits with 1 when the script failed. probe attacks a jail
+of its own and prints which walls hold on this host; it exits with 1 when one that JAIL_ISOLATION promises does not. healthcheck
+asks the worker on WORKER_ADDR whether it lives. The settings are environment variables:
 
 `
 
-// errScriptFailed makes the exit code of exec.
-var errScriptFailed = errors.New("the script failed")
+// These make the exit codes of exec and probe, which have said everything else themselves.
+var (
+	errScriptFailed = errors.New("the script failed")
+	errWallsFailed  = errors.New("the walls do not stand")
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,7 +48,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errScriptFailed):
+	case errors.Is(err, errScriptFailed), errors.Is(err, errWallsFailed):
 		os.Exit(1)
 	default:
 		fmt.Fprintln(os.Stderr, "worker:", err)
@@ -72,6 +77,8 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdin io.Read
 		return serve(ctx, cfg, stderr)
 	case flags.Arg(0) == "exec" && flags.NArg() == 2:
 		return execute(ctx, cfg, flags.Arg(1), stdin, stdout, stderr)
+	case flags.Arg(0) == "probe" && flags.NArg() == 1:
+		return probe(ctx, cfg, stdout, stderr)
 	case flags.Arg(0) == "healthcheck" && flags.NArg() == 1:
 		return healthcheck.Run(ctx, cfg.Addr)
 	}

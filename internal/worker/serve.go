@@ -37,6 +37,25 @@ func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.P
 	return jail.Open(ctx, c)
 }
 
+// Prove attacks jails of the pool's kind. The error says which promised wall does not stand; then no script may be run here.
+func Prove(ctx context.Context, pool *jail.Pool, log *slog.Logger) ([]jail.Wall, error) {
+	begun := time.Now()
+	walls, err := pool.Prove(ctx)
+	if err != nil {
+		return walls, err
+	}
+	promised, not := 0, []string{}
+	for _, w := range walls {
+		if w.Promised() {
+			promised++
+		} else {
+			not = append(not, w.Name)
+		}
+	}
+	log.Info("the walls stand", "isolation", pool.Isolation(), "promised", promised, "not_promised", not, "took", time.Since(begun).Round(time.Millisecond))
+	return walls, nil
+}
+
 // Serve takes jobs from Redis and runs them until ctx ends; then it takes no more, lets the running ones end and returns.
 // registry gets the worker's metrics.
 func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, registry prometheus.Registerer, log *slog.Logger) error {
@@ -45,6 +64,9 @@ func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, re
 		return err
 	}
 	defer pool.Close()
+	if _, err := Prove(ctx, pool, log); err != nil {
+		return err
+	}
 	runner := NewRunner(pool)
 	runner.seen = newMetrics(registry, pool)
 	server, err := jobs.NewServer(rdb, runner, jobs.ServerOptions{

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"safepy/internal/config"
+	"safepy/internal/worker"
+)
+
+// probe prints every wall, what promises it, how it was attacked and whether it held.
+func probe(ctx context.Context, cfg config.Worker, stdout, stderr io.Writer) error {
+	cfg.Concurrency, cfg.JailPreload = 1, nil
+	if cfg.LogLevel == "info" {
+		cfg.LogLevel = "warn" // the table is what is wanted
+	}
+	log := cfg.Logger(stderr)
+	pool, err := worker.OpenPool(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	walls, failure := worker.Prove(ctx, pool, log)
+	if walls == nil {
+		return failure
+	}
+	fmt.Fprintf(stdout, "backend %s, isolation %s\n\n", pool.Backend(), pool.Isolation())
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "WALL\tPROMISED BY\tTRIED\tHELD")
+	for _, w := range walls {
+		by, held := w.PromisedBy, "yes"
+		switch {
+		case !w.Promised() && w.Held:
+			by = "-"
+		case !w.Promised():
+			by, held = "-", "no: "+w.Reached
+		case !w.Held:
+			held = "NO: " + w.Reached
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", w.Name, by, w.Tried, held)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if failure != nil {
+		fmt.Fprintln(stderr, "worker:", failure)
+		return errWallsFailed
+	}
+	return nil
+}

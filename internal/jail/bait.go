@@ -1,0 +1,147 @@
+package jail
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// bait is what the attacks of Prove try to reach on the host: open to everybody there, so that only the jail is in between.
+type bait struct {
+	dir, secret, folder string
+	tcp                 net.Listener
+	abstract            net.Listener
+	shm                 int
+	shmKey              int32
+	mark                string
+	visitors            atomic.Int64
+	listening           sync.WaitGroup
+}
+
+func layBait() (b *bait, err error) {
+	b = &bait{shm: -1, mark: newMark()}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.dir, err = os.MkdirTemp("", "bait"); err != nil {
+		return nil, err
+	}
+	b.secret, b.folder = filepath.Join(b.dir, "secret"), filepath.Join(b.dir, "folder")
+	if err := os.WriteFile(b.secret, []byte("secret"), 0o644); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(b.folder, 0o777); err != nil {
+		return nil, err
+	}
+	for _, path := range []string{b.dir, b.folder} {
+		if err := os.Chmod(path, 0o777); err != nil { // whatever the umask says
+			return nil, err
+		}
+	}
+	if b.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	if b.abstract, err = net.Listen("unix", "@"+b.mark); err != nil {
+		return nil, err
+	}
+	for _, l := range []net.Listener{b.tcp, b.abstract} {
+		b.listening.Go(func() { b.receive(l) })
+	}
+	var key [4]byte
+	rand.Read(key[:])
+	b.shmKey = int32(binary.NativeEndian.Uint32(key[:])&0x7fff_ffff | 1) // 0 would be a private one
+	if b.shm, err = unix.SysvShmGet(int(b.shmKey), 4096, unix.IPC_CREAT|unix.IPC_EXCL|0o666); err != nil {
+		b.shm = -1 // a host that has none has nothing to share
+	}
+	return b, nil
+}
+
+func (b *bait) receive(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		b.visitors.Add(1)
+		c.Close()
+	}
+}
+
+// args tells the attacks where everything is, and where the limits are.
+func (b *bait) args(p *plan) map[string]any {
+	host, _ := os.Hostname()
+	return map[string]any{
+		"secret": b.secret, "folder": b.folder, "pid": os.Getpid(), "tcp": b.tcp.Addr().(*net.TCPAddr).Port, "abstract": b.mark,
+		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "may_fork": p.level == Namespaces, "bounded": p.level == Namespaces,
+		"others": p.others(), "memory_mb": p.limits.MemoryMB, "disk_mb": p.limits.DiskMB, "threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
+	}
+}
+
+// others are files and folders of the host that no job needs. A ready root tree may have its own under the same names.
+func (p *plan) others() []string {
+	others := []string{}
+	if p.level == Process && p.chroot != "" {
+		return others
+	}
+	shown := append([]string{"/tmp", "/dev", "/proc"}, p.root.binds...)
+	for _, l := range p.root.links {
+		shown = append(shown, l.path, l.target)
+	}
+	for _, dir := range []string{"/", "/etc", "/usr", "/usr/bin", "/var"} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			related := func(s string) bool {
+				return path == s || strings.HasPrefix(s, path+"/") || strings.HasPrefix(path, s+"/")
+			}
+			// A link may lead to what is shown.
+			if target, err := filepath.EvalSymlinks(path); err == nil && !slices.ContainsFunc(shown, related) {
+				if path = target; !slices.ContainsFunc(shown, related) {
+					others = append(others, path)
+				}
+			}
+		}
+	}
+	return others
+}
+
+// touched is what the bait itself shows, whatever the attacks say.
+func (b *bait) touched() map[string]string {
+	found := map[string]string{}
+	if n := b.visitors.Load(); n > 0 {
+		found["network"] = fmt.Sprintf("%d connections to the host", n)
+	}
+	if left, err := os.ReadDir(b.folder); err != nil || len(left) > 0 {
+		found["host files"] = "a file was written on the host"
+	}
+	return found
+}
+
+func (b *bait) close() {
+	for _, l := range []net.Listener{b.tcp, b.abstract} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	b.listening.Wait()
+	if b.shm != -1 {
+		unix.SysvShmCtl(b.shm, unix.IPC_RMID, nil)
+	}
+	if b.dir != "" {
+		os.RemoveAll(b.dir)
+	}
+}

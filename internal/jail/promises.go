@@ -1,0 +1,50 @@
+package jail
+
+// wallsOf lists every wall, with the mechanism by which the plan's level promises it, or none.
+func wallsOf(p *plan) []Wall {
+	own := "Landlock"
+	if p.chroot != "" {
+		own = "chroot and Landlock"
+	}
+	bySandbox := "nsjail's seccomp policy"
+	if p.backend == Bubblewrap {
+		bySandbox = "bubblewrap's seccomp filter"
+	}
+	var walls []Wall
+	for _, w := range []struct{ name, namespaces, process, tried string }{
+		{"host files", "mount namespace", own, "read and write what everybody may, look for anything but Python"},
+		{"read-only root", "mount namespace", "", "look for a mount that can be written"},
+		{"no /proc", "mount namespace", own, "list /proc and /sys"},
+		{"size of the working directory", "tmpfs size", "", "ask for its size and number of files"},
+		{"size of a file", "RLIMIT_FSIZE", "RLIMIT_FSIZE", "make a file longer than the working directory"},
+		{"predecessors", "mount namespace", "a directory of its own", "find what the last job wrote"},
+		{"other processes, seen", "pid namespace", "", "look for the worker by its number"},
+		{"other processes, signalled", "pid namespace", "uid, Landlock", "signal the worker, its group, the parent"},
+		{"nothing outlives its job", "pid namespace", "", "fork beneath the filter and answer"},
+		{"network", "network namespace", "", "connect beneath the filter: TCP, abstract socket; find a route"},
+		{"shared memory", "ipc namespace", "", "open a segment of the host's beneath the filter"},
+		{"host name", "uts namespace", "", "read it"},
+		{"another user", "user namespace, uid", "uid", "look for root among its ids"},
+		{"no capabilities", "capset", "capset", "look for one, held or to be had"},
+		{"no new privileges", "no_new_privs", "no_new_privs", "ask for it beneath the filter"},
+		{"system calls", "the job's seccomp filter", "the job's seccomp filter", "nine that Python does not need, exec among them"},
+		{"outer filter", bySandbox, bySandbox, "keyctl beneath the job's own filter"},
+		{"one process", "the job's seccomp filter", "the job's seccomp filter", "fork"},
+		{"number of processes", "RLIMIT_NPROC", "RLIMIT_NPROC", "fork beneath the filter until it is refused"},
+		{"number of threads", "RLIMIT_NPROC", "RLIMIT_NPROC", "start threads until it is refused"},
+		{"memory", "RLIMIT_AS", "RLIMIT_AS", "map more than the limit"},
+		{"descriptors", "RLIMIT_NOFILE", "RLIMIT_NOFILE", "open more than the limit"},
+		{"CPU time", "RLIMIT_CPU", "RLIMIT_CPU", "look for no limit"},
+		{"no core files", "RLIMIT_CORE", "RLIMIT_CORE", "look for a limit"},
+		{"time", "the worker's clock, SIGKILL", "the worker's clock, SIGKILL", "ignore every signal and go on for ever"},
+		{"worker's environment", "an environment of its own", "an environment of its own", "read it"},
+		{"descriptors of others", "closed before the job is read", "closed before the job is read", "look for any but the job's own five pipes"},
+	} {
+		by := w.namespaces
+		if p.level == Process {
+			by = w.process
+		}
+		walls = append(walls, Wall{Name: w.name, PromisedBy: by, Tried: w.tried})
+	}
+	return walls
+}

@@ -1,0 +1,225 @@
+package jail
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Wall is one of the things that hold a job, and whether it stood when it was attacked.
+type Wall struct {
+	Name string
+	// PromisedBy names the mechanism; it is empty where the pool's level promises nothing.
+	PromisedBy string
+	// Tried is the attack in words.
+	Tried string
+	Held  bool
+	// Reached is what the attack got hold of.
+	Reached string
+}
+
+// Promised reports whether the pool's level promises the wall.
+func (w Wall) Promised() bool { return w.PromisedBy != "" }
+
+//go:embed attacks/*.py
+var attackFiles embed.FS
+
+// proofTimeout is what the endless attack is given.
+const proofTimeout = 150 * time.Millisecond
+
+// Prove attacks jails of the pool's kind, made for this and ended afterwards, and reports every wall. The error names the promised
+// ones that did not stand, or says that they could not be tried; either way nothing should be run here.
+func (p *Pool) Prove(ctx context.Context) ([]Wall, error) {
+	b, err := layBait()
+	if err != nil {
+		return nil, fmt.Errorf("prove the walls: %w", err)
+	}
+	defer b.close()
+	found := map[string]string{}
+	var complete, beneath map[string]string
+	var errComplete, errBeneath error
+	var both sync.WaitGroup
+	both.Go(func() { complete, errComplete = p.attackComplete(ctx, b) })
+	both.Go(func() { beneath, errBeneath = p.attackBeneath(ctx, b) })
+	both.Wait()
+	if err := errors.Join(errComplete, errBeneath); err != nil {
+		return nil, fmt.Errorf("prove the walls: %w", err)
+	}
+	for _, part := range []map[string]string{complete, beneath, b.touched()} {
+		for wall, reached := range part {
+			if found[wall] == "" {
+				found[wall] = reached
+			}
+		}
+	}
+	return p.verdict(found)
+}
+
+// verdict compares what was found with what the level promises.
+func (p *Pool) verdict(found map[string]string) ([]Wall, error) {
+	var walls []Wall
+	var fallen []string
+	for _, w := range wallsOf(p.plan) {
+		reached, tried := found[w.Name]
+		if !tried {
+			return nil, fmt.Errorf("prove the walls: nobody has tried %q", w.Name)
+		}
+		w.Held, w.Reached = reached == "", reached
+		walls = append(walls, w)
+		if w.Promised() && !w.Held {
+			fallen = append(fallen, fmt.Sprintf("%s (%s): %s", w.Name, w.PromisedBy, w.Reached))
+		}
+	}
+	if len(fallen) > 0 {
+		return walls, fmt.Errorf("walls that level %s promises do not stand here: %s", p.plan.level, strings.Join(fallen, "; "))
+	}
+	return walls, nil
+}
+
+// proving opens a pool of the same kind with one slot and nothing preloaded.
+func (p *Pool) proving(ctx context.Context, alter func(*settings)) (*Pool, error) {
+	plan := *p.plan
+	plan.denied = nil
+	before := plan.alter
+	plan.alter = func(s *settings) {
+		if before != nil {
+			before(s)
+		}
+		alter(s)
+	}
+	c := p.config
+	c.Slots, c.Preload, c.Denied, c.Logger = 1, nil, nil, slog.New(slog.DiscardHandler)
+	return openAs(ctx, c, &plan)
+}
+
+// attackComplete tries the walls of a jail as every job has it, with one attack after the other in it.
+func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, error) {
+	own, err := p.proving(ctx, func(s *settings) { s.Rehearse = false })
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	answer, err := own.attack(ctx, b, "filtered.py")
+	if err != nil {
+		return nil, err
+	}
+	found := answer.Found
+	found["worker's environment"] = leaked(answer.Environment)
+
+	script, err := attackFiles.ReadFile("attacks/endless.py")
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	o, err := own.Run(ctx, Job{Script: string(script), Timeout: proofTimeout})
+	if err != nil {
+		return nil, err
+	}
+	found["time"], found["predecessors"] = "", ""
+	if took := time.Since(begun); o.Failure == nil || o.Failure.Code != Timeout || took > proofTimeout+startTimeout/2 {
+		found["time"] = fmt.Sprintf("still there after %s: %+v", took, o.Failure)
+	}
+	if o.Stdout.Text != "[]\n" {
+		found["predecessors"] = fmt.Sprintf("files of the job before: %q", o.Stdout.Text)
+	}
+	return found, nil
+}
+
+// attackBeneath tries what remains when the job's own filter is away.
+func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, error) {
+	own, err := p.proving(ctx, func(s *settings) { s.Rehearse, s.Seccomp = false, []string{} })
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	answer, err := own.attack(ctx, b, "beneath.py")
+	if err != nil {
+		return nil, err
+	}
+	found := answer.Found
+	found["nothing outlives its job"] = b.survivors()
+	return found, nil
+}
+
+// answer is what the attacks return.
+type answer struct {
+	Found       map[string]string `json:"found"`
+	Environment map[string]string `json:"environment"`
+}
+
+func (p *Pool) attack(ctx context.Context, b *bait, name string) (answer, error) {
+	var a answer
+	script, err := attackFiles.ReadFile("attacks/" + name)
+	if err != nil {
+		return a, err
+	}
+	args, err := json.Marshal(b.args(p.plan))
+	if err != nil {
+		return a, err
+	}
+	o, err := p.Run(ctx, Job{Script: string(script), Args: args})
+	if err != nil {
+		return a, err
+	}
+	if o.Failure != nil {
+		return a, fmt.Errorf("%s: %s", name, o.Failure.Message)
+	}
+	if err := json.Unmarshal(o.Result, &a); err != nil || a.Found == nil {
+		return a, fmt.Errorf("%s answered %.200s", name, o.Result)
+	}
+	return a, nil
+}
+
+// leaked names a variable that a job has from the worker's environment and not from the jail's.
+func leaked(seen map[string]string) string {
+	for _, own := range os.Environ() {
+		name, value, _ := strings.Cut(own, "=")
+		for inside, v := range seen {
+			// bubblewrap itself sets PWD, and /tmp is what it may be anywhere.
+			given := inside == "PWD" || slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, inside+"=") })
+			if !given && (inside == name && v == value || len(value) >= 8 && strings.Contains(v, value)) {
+				return inside
+			}
+		}
+	}
+	return ""
+}
+
+// survivors names processes of the attack that are still there when it has been answered for a while.
+func (b *bait) survivors() string {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(killGrace); ; <-again.C {
+		left := b.marked()
+		if left == 0 {
+			return ""
+		}
+		if time.Now().After(end) {
+			return fmt.Sprintf("%d processes", left)
+		}
+	}
+}
+
+func (b *bait) marked() int {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	count := 0
+	for _, path := range names {
+		if name, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(name)) == b.mark {
+			count++
+		}
+	}
+	return count
+}
+
+// newMark is a process name that nobody else has; the kernel keeps 15 bytes.
+func newMark() string { return "proof-" + rand.Text()[:9] }
