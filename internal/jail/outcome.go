@@ -96,7 +96,7 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 	}
 	if depth(result) > MaxResultDepth {
 		return Outcome{Failure: &Failure{Code: InvalidResult, Message: fmt.Sprintf(
-			"main() function must return valid JSON (got more than %d levels of nesting)", MaxResultDepth)}, Files: h.Files}, true
+			"main() function must return valid JSON (got more than %d levels of nesting)", MaxResultDepth)}, Files: files}, true
 	}
 	return Outcome{Result: result, Files: files}, true
 }

@@ -1,0 +1,265 @@
+package jail
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+var testLimits = Limits{Timeout: 2 * time.Second, MemoryMB: 64, OutputBytes: 1 << 20, ResultBytes: 1 << 10}
+
+const (
+	exited0  = syscall.WaitStatus(0)
+	exited3  = syscall.WaitStatus(3 << 8)
+	killed   = syscall.WaitStatus(syscall.SIGKILL)
+	faulted  = syscall.WaitStatus(syscall.SIGSEGV)
+	overTime = syscall.WaitStatus(syscall.SIGXCPU)
+)
+
+// judge believes a job about itself only when it ended by itself, and well.
+func TestJudge(t *testing.T) {
+	const trace = "w" + "Fatal Python error: Segmentation fault\n\nCurrent thread 0x00007f (most recent call first):\n" +
+		"  File \"script.py\", line 2 in inner\n  File \"script.py\", line 4 in main\n  File \"<runner/script.py>\", line 30 in run\n"
+	const script = "def inner():\n    crash()\ndef main():\n    inner()\n"
+	for _, c := range []struct {
+		name    string
+		seen    observation
+		sent    string
+		result  string
+		code    Code
+		message string // its beginning
+		line    int
+	}{
+		{name: "a result", sent: "w{}\n[1]", result: "[1]"},
+		{name: "an error of its own", sent: `w{"error":{"code":"exception","message":"E","line":3}}` + "\n", code: Exception, message: "E", line: 3},
+		{name: "memory in the worker's words", sent: `w{"error":{"code":"memory_limit","message":"forged"}}` + "\n", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
+		{name: "nothing", sent: "w", code: Crashed, message: "Script execution failed: the process ended itself with status 0"},
+		{name: "another status", seen: observation{status: exited3}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process ended itself with status 3"},
+		{name: "a result, then a signal", seen: observation{status: faulted}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV"},
+		{name: "a result, but over its time", seen: observation{cause: byTimeout, status: exited0}, sent: "w{}\n1", code: Timeout, message: "Script execution failed: timeout: still running after 2 s"},
+		{name: "a result, but too much output", seen: observation{cause: byFlood, status: exited0}, sent: "w{}\n1", code: OutputLimit, message: "Script execution failed: output limit: more than 64 MiB"},
+		{name: "canceled", seen: observation{cause: byCancel, status: killed}, sent: "w", code: Crashed, message: "Script execution failed: it was ended before it was done"},
+		{name: "killed by itself", seen: observation{status: killed, cpu: time.Second}, sent: "w", code: Crashed, message: "Script execution failed: the process was killed by SIGKILL"},
+		{name: "killed for its CPU time", seen: observation{status: killed, cpu: 3 * time.Second}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 3 s of CPU time"},
+		{name: "told of its CPU time", seen: observation{status: overTime, cpu: 2500 * time.Millisecond}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 2.5 s of CPU time"},
+		{name: "killed for its memory", seen: observation{status: killed, ranOut: true}, sent: "w", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
+		{name: "a crash with its place", seen: observation{status: faulted}, sent: trace, code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV (line 2)", line: 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.seen.limits = testLimits
+			o := judge(c.seen, []byte(c.sent), script)
+			if string(o.Result) != c.result {
+				t.Errorf("result %q, want %q", o.Result, c.result)
+			}
+			if c.code == "" {
+				if o.Failure != nil {
+					t.Fatalf("failed: %+v", o.Failure)
+				}
+				return
+			}
+			if o.Failure == nil || o.Failure.Code != c.code || !strings.HasPrefix(o.Failure.Message, c.message) || o.Failure.Line != c.line {
+				t.Errorf("got %+v, want %s: %s (line %d)", o.Failure, c.code, c.message, c.line)
+			}
+		})
+	}
+	o := judge(observation{status: faulted, limits: testLimits}, []byte(trace), script)
+	want := "Traceback (most recent call last):\n  File \"script.py\", line 4, in main\n    inner()\n  File \"script.py\", line 2, in inner\n    crash()\n"
+	if o.Failure.Traceback != want || o.Failure.SourceLine != "crash()" {
+		t.Errorf("got %q and %q, want %q", o.Failure.Traceback, o.Failure.SourceLine, want)
+	}
+}
+
+func TestLocateForged(t *testing.T) {
+	for _, sent := range []string{
+		"w  File \"script.py\", line 1 in main", // not at a line's beginning
+		"w\n  File \"script.py\", line 99 in main\n",
+		"w\n  File \"script.py\", line 0 in main\n",
+		"w\n  File \"script.py\", line 99999999999999999999 in main\n",
+		"w\n  File \"other.py\", line 1 in main\n",
+	} {
+		f := &Failure{Message: "m"}
+		if locate(f, []byte(sent), "x = 1\n"); f.Line != 0 || f.Message != "m" || f.Traceback != "" {
+			t.Errorf("%q: %+v", sent, f)
+		}
+	}
+	f := &Failure{}
+	if locate(f, []byte("w\n  File \"script.py\", line 1 in \xff\n"), "\xff"); f.Line != 1 || !utf8.ValidString(f.Traceback) || !utf8.ValidString(f.SourceLine) {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for name, sent := range map[string]string{
+		"nothing":                    "",
+		"walled alone":               "w",
+		"not walled":                 "!no",
+		"no line":                    "w{}",
+		"no header":                  "w\n1",
+		"a header that is no object": "w[]\n1",
+		"no result":                  "w{}\n",
+		"no JSON":                    "w{}\n[1",
+		"two values":                 "w{}\n1 2",
+		"NaN":                        "w{}\nNaN",
+		"no UTF-8":                   "w{}\n\"\xff\"",
+		"too long":                   "w{}\n\"" + strings.Repeat("x", 1<<10) + "\"",
+		"error and result":           `w{"error":{"code":"exception"}}` + "\n1",
+		"a code of the worker's":     `w{"error":{"code":"timeout"}}` + "\n",
+		"a crash of its own saying":  `w{"error":{"code":"crashed"}}` + "\n",
+		"no code at all":             `w{"error":{"message":"m"}}` + "\n",
+		"too many files":             `w{"files":[` + strings.Repeat(`{},`, maxHeaderFiles) + `{}]}` + "\n1",
+	} {
+		if o, ok := parse([]byte(sent), testLimits); ok {
+			t.Errorf("%s: taken as %+v", name, o)
+		}
+	}
+}
+
+func TestParseFiles(t *testing.T) {
+	taken := func(file string) bool {
+		o, ok := parse([]byte(`w{"files":[`+file+`]}`+"\n1"), testLimits)
+		if !ok {
+			t.Errorf("%s: no outcome", file)
+		}
+		return len(o.Files) == 1
+	}
+	for _, good := range []string{
+		`{"path":"a","size":1,"content":"x","encoding":"utf-8"}`,
+		`{"path":"d/é .txt","size":2,"content":"é","encoding":"utf-8"}`,
+		`{"path":"b","size":2,"content":"AP8=","encoding":"base64"}`,
+		`{"path":"...","size":0,"content":"","encoding":"utf-8"}`,
+	} {
+		if !taken(good) {
+			t.Errorf("not taken: %s", good)
+		}
+	}
+	for _, bad := range []string{
+		`{"path":"../a","size":1,"content":"x","encoding":"utf-8"}`, `{"path":"/a","size":1,"content":"x","encoding":"utf-8"}`,
+		`{"path":"","size":1,"content":"x","encoding":"utf-8"}`, `{"path":".","size":1,"content":"x","encoding":"utf-8"}`,
+		`{"path":"a//b","size":1,"content":"x","encoding":"utf-8"}`, `{"path":"a/../b","size":1,"content":"x","encoding":"utf-8"}`,
+		`{"path":"a\u0000","size":1,"content":"x","encoding":"utf-8"}`, `{"path":"a","size":-1,"content":"","encoding":"utf-8"}`,
+		`{"path":"a","size":2,"content":"x","encoding":"utf-8"}`, `{"path":"a","size":1,"content":"?","encoding":"base64"}`,
+		`{"path":"a","size":1,"content":"x","encoding":"gzip"}`, `{"path":"a","size":1,"content":"x"}`,
+	} {
+		if taken(bad) {
+			t.Errorf("taken: %s", bad)
+		}
+	}
+}
+
+func TestParseDepth(t *testing.T) {
+	nested := func(n int) []byte { return []byte("w{}\n" + strings.Repeat("[", n) + strings.Repeat("]", n)) }
+	limits := testLimits
+	limits.ResultBytes = 1 << 20
+	if o, ok := parse(nested(MaxResultDepth), limits); !ok || o.Failure != nil {
+		t.Errorf("%d levels: %v %+v", MaxResultDepth, ok, o.Failure)
+	}
+	if o, ok := parse(nested(MaxResultDepth+1), limits); !ok || o.Failure == nil || o.Failure.Code != InvalidResult || o.Result != nil {
+		t.Errorf("%d levels: %v %+v", MaxResultDepth+1, ok, o.Failure)
+	}
+}
+
+func TestDepth(t *testing.T) {
+	for text, want := range map[string]int{
+		`1`: 0, `"[[["`: 0, `[]`: 1, `{}`: 1, `[[],[[]]]`: 3, `{"a":{"b":[1]}}`: 3, `["\"[","]"]`: 1, `["\\",["x"]]`: 2, `[[1],[2],{"]":[]}]`: 3,
+	} {
+		if got := depth([]byte(text)); got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestWholeCharacters(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a": "a", "é": "é", "a\xc3": "a", "a\xe2\x98": "a", "a\xe2": "a", "a\xf0\x9f\x98": "a", "a\xf0\x9f": "a", "a\xf0": "a", "😀": "😀",
+		// What was never a character stays, for ToValidUTF8 to see.
+		"a\xff": "a\xff", "a\x80": "a\x80", "\x80\x80\x80\x80": "\x80\x80\x80\x80", "\xc3\x28": "\xc3\x28",
+	} {
+		if got := string(wholeCharacters([]byte(text))); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	for d, want := range map[time.Duration]string{10 * time.Second: "10 s", 300 * time.Millisecond: "0.3 s", 1234567 * time.Microsecond: "1.23 s", time.Millisecond: "0 s"} {
+		if got := seconds(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// Whatever a job sends, what is taken of it is sound.
+func FuzzJudge(f *testing.F) {
+	for _, seed := range []string{
+		"", "w", "w{}\n1", "!no", `w{"error":{"code":"exception","message":"m","line":1}}` + "\n", `w{"files":[{"path":"../x"}]}` + "\n{}",
+		"w\n  File \"script.py\", line 1 in f\n", "w{}\n" + strings.Repeat("[", 2000), "w{}\n\"\xed\xa0\x80\"", `w{"error":null,"files":null}` + "\n\"\\ud800\"",
+	} {
+		f.Add([]byte(seed), uint16(0))
+		f.Add([]byte(seed), uint16(syscall.SIGSEGV))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte, status uint16) {
+		o := judge(observation{status: syscall.WaitStatus(status), limits: testLimits}, sent, "x = 1\n")
+		if (o.Failure == nil) == (o.Result == nil) {
+			t.Fatalf("neither or both: %+v", o)
+		}
+		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || depth(o.Result) > MaxResultDepth || status != 0) {
+			t.Fatalf("taken: %q", o.Result)
+		}
+		if o.Failure != nil && (o.Failure.Code == "" || !utf8.ValidString(o.Failure.Message+o.Failure.Traceback+o.Failure.SourceLine)) {
+			t.Fatalf("failure: %+v", o.Failure)
+		}
+		for _, file := range o.Files {
+			if !plausible(file) {
+				t.Fatalf("file: %+v", file)
+			}
+		}
+	})
+}
+
+func FuzzDepth(f *testing.F) {
+	for _, seed := range []string{`1`, `[[],{"a":["\\\"["]}]`, `"\u005b["`, `{"]":1}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if !json.Valid(text) {
+			t.Skip()
+		}
+		want, now := 0, 0
+		tokens := json.NewDecoder(bytes.NewReader(text))
+		for {
+			token, err := tokens.Token()
+			if err != nil {
+				break
+			}
+			switch token {
+			case json.Delim('['), json.Delim('{'):
+				now++
+				want = max(want, now)
+			case json.Delim(']'), json.Delim('}'):
+				now--
+			}
+		}
+		if got := depth(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	})
+}
+
+func FuzzWholeCharacters(f *testing.F) {
+	f.Add("é😀", uint(3))
+	f.Add("\xff\x80abc", uint(2))
+	f.Fuzz(func(t *testing.T, text string, at uint) {
+		cut := []byte(text)[:at%uint(len(text)+1)]
+		got := wholeCharacters(cut)
+		if !bytes.HasPrefix(cut, got) || len(cut)-len(got) >= utf8.UTFMax {
+			t.Fatalf("%q became %q", cut, got)
+		}
+		if utf8.ValidString(text) && !utf8.Valid(got) {
+			t.Fatalf("%q became %q", cut, got)
+		}
+	})
+}
