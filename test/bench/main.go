@@ -101,7 +101,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	names := flags.String("scenarios", "hello,numpy,pandas,stdout,cpu", "what to run: "+strings.Join(scenarioNames(), ", "))
 	levels := flags.String("concurrency", "1,2,8,64", "how many clients at a time")
-	quick := flags.Bool("quick", false, "a rougher run of less than a minute: -cell 400ms -rounds 2 -cold-max 2 -memory=false")
+	quick := flags.Bool("quick", false, "a rougher run of less than a minute: -concurrency 1,2,64 -cell 400ms -rounds 2 -cold-max 2 -memory=false")
 	flags.StringVar(&o.bin, "bin", "bin", "where api and worker are")
 	flags.StringVar(&o.jail, "jail", "auto", "auto, nsjail or bubblewrap")
 	flags.IntVar(&o.slots, "slots", runtime.NumCPU(), "scripts that run at the same time, in each of the three")
@@ -125,6 +125,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 				set()
 			}
 		}
+		unlessGiven("concurrency", func() { *levels = "1,2,64" })
 		unlessGiven("cell", func() { o.cell = 400 * time.Millisecond })
 		unlessGiven("rounds", func() { o.rounds = 2 })
 		unlessGiven("cold-max", func() { o.coldMax = 2 })
