@@ -95,7 +95,8 @@ func (s *session) run(command string) (string, error) {
 	defer cancel()
 	bash := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", command)
 	bash.Dir = s.dir
-	bash.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
+	// As standalone does: a machine that makes no namespaces can follow the documents too.
+	bash.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "JAIL_ISOLATION=auto"}
 	out, err := bash.Output()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
