@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -81,8 +80,10 @@ func openCgroups(l Limits, log *slog.Logger, v *server) *cgroups {
 	}
 	c := &cgroups{limits: l, log: log}
 	if err == nil {
-		removeLeftovers(h, log)
 		err = c.try(h, v)
+	}
+	if err == nil {
+		removeLeftovers(h, log)
 	}
 	if err != nil {
 		none := Control{Missing: "no cgroup can be written: " + err.Error()}
@@ -117,7 +118,9 @@ func (c *cgroups) try(h hierarchy, v *server) error {
 		g, err := makeGroup(h, a.alone)
 		if err != nil {
 			*a.control = Control{Missing: err.Error()}
-			refused = errors.Join(refused, err)
+			if refused == nil {
+				refused = err
+			}
 			continue
 		}
 		if err := g.remove(); err != nil {
@@ -156,8 +159,11 @@ func (c *cgroups) report() {
 			missing = append(missing, e.name, e.Missing)
 		}
 	}
+	if e := c.enforced; e.Memory.By == "" && e == (Enforcement{e.Memory, e.Memory, e.Memory, e.Memory}) {
+		missing = []any{"because", e.Memory.Missing}
+	}
 	if len(missing) > 0 {
-		c.log.Warn("not all of a job's limits are enforced by a cgroup; for the others there are its rlimits alone", missing...)
+		c.log.Warn("cgroups do not enforce all of a job's limits; beside them there are its rlimits", missing...)
 	}
 }
 
