@@ -23,7 +23,7 @@ const (
 // program forks is then counted from its first moment.
 func enter(args []string) error {
 	if len(args) < 3 || args[1] != "--" {
-		return errors.New("enter: want DIR -- PROGRAM ARGS...")
+		return errors.New("enter wants a directory, -- and a program")
 	}
 	if err := os.WriteFile(filepath.Join(args[0], "cgroup.procs"), []byte("0"), 0); err != nil {
 		return err
