@@ -152,10 +152,14 @@ func depth(text []byte) int {
 // frame is a line of the trace that Python's fault handler writes, innermost first.
 var frame = regexp.MustCompile(`(?m)^  File "script\.py", line (\d+) in (.{1,200})$`)
 
+// traceBytes of the end of what was sent are searched for a trace, which comes last and is short; the expression takes a second for
+// all that a hostile job can send.
+const traceBytes = 64 << 10
+
 // locate adds where the script was, when the fault handler could still say so, and gives an abort its name: the C library ends
 // an abort that a handler has seen with another signal.
 func locate(f *Failure, sent []byte, script string) {
-	frames := frame.FindAllSubmatch(sent, 100)
+	frames := frame.FindAllSubmatch(sent[max(0, len(sent)-traceBytes):], 100)
 	if len(frames) == 0 {
 		return
 	}

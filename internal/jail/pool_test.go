@@ -2,31 +2,335 @@ package jail
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-func TestFirst(t *testing.T) {
-	for _, b := range []Backend{Nsjail, Bubblewrap} {
-		t0 := time.Now()
-		p, err := Open(context.Background(), Config{Backend: b, Preload: []string{"numpy", "pandas"}, Slots: 2, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Denied: []string{"os", "sys", "eval"}})
-		if err != nil {
-			t.Fatal(err)
+// patience bounds every wait for something that must happen.
+const patience = 60 * time.Second
+
+// eachPool runs f with a pool of each backend that is here, and looks for what it leaves behind.
+func eachPool(t *testing.T, c Config, f func(t *testing.T, p *Pool)) {
+	for _, b := range []struct {
+		backend Backend
+		program string
+	}{{Nsjail, "nsjail"}, {Bubblewrap, "bwrap"}} {
+		t.Run(string(b.backend), func(t *testing.T) {
+			if _, err := exec.LookPath(b.program); err != nil {
+				t.Skipf("%s is not on PATH", b.program)
+			}
+			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil { // what loses its parent becomes our child
+				t.Fatal(err)
+			}
+			c := c
+			c.Backend, c.Logger = b.backend, slog.New(slog.NewTextHandler(t.Output(), nil))
+			p, err := Open(t.Context(), c)
+			if err != nil {
+				t.Skip("no jail can be made here: ", err)
+			}
+			defer func() {
+				p.Close()
+				eventually(t, "no process is left", func() bool { return len(children(t)) == 0 })
+			}()
+			f(t, p)
+		})
+	}
+}
+
+// eventually asks until the answer is yes.
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(patience); !ask(); <-again.C {
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %s", patience, what)
 		}
-		t.Log("open", time.Since(t0))
-		for _, s := range []string{"def main():\n  print('hi')\n  return {'a': 2**100}", "import pandas as pd\ndef main():\n  return pd.DataFrame({'a':[1,2]}).sum()", "def main(): return {1}, open('/tmp/x','w').write('é')", "import os", "def main(): return 1/0", "def main(:", "x=1", "async def main(): return b'abc'",
-			"def main():\n  import ctypes\n  ctypes.string_at(0)", "def main():\n  import posix\n  posix.abort()", "def main():\n  bytearray(120<<20)", "import re\ndef main():\n  print('x')\n  re.match('(a*)*b', 'a'*100)", "def main(): import posix; posix._exit(3)",
-			"def main():\n  print('x'*3000000)", "def main():\n  while True: print('x'*300000)", "def main(): return object()", "def main(): exit()", "import threading\ndef main():\n  l=[]\n  for i in range(100):\n    t=threading.Thread(target=lambda: threading.Event().wait()); t.daemon=True; t.start(); l.append(t)", "import socket\ndef main(): socket.socket()", "def main(): import posix; return posix.fork()"} {
-			for i := 0; i < 2; i++ {
-				t0 := time.Now()
-				o, err := p.Run(context.Background(), Job{Script: s, Timeout: time.Second})
-				if i == 0 {
-					t.Logf("%q: %s %+v err=%v %v stdout=%d files=%v", s, o.Result, o.Failure, err, o.Usage, len(o.Stdout.Text), o.Files)
-				}
-				t.Log(time.Since(t0))
+	}
+}
+
+// children are the living processes whose parent is this one; dead ones are reaped.
+func children(t *testing.T) []int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var living []int
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if fields[1] != strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		if reaped, _ := unix.Wait4(pid, nil, unix.WNOHANG, nil); reaped != pid {
+			living = append(living, pid)
+		}
+	}
+	return living
+}
+
+func TestPoolRuns(t *testing.T) {
+	eachPool(t, Config{Denied: []string{"os"}}, func(t *testing.T, p *Pool) {
+		o, err := p.Run(t.Context(), Job{
+			Script: "import posix\ndef main(a, b):\n    print(input(), open('f').read())\n    posix.write(2, b'err')\n    open('new', 'w').write('n')\n    return [a, b]\n",
+			Args:   json.RawMessage(`{"b": 2, "a": 1}`), Stdin: "in", Files: []File{{Path: "f", Content: "Zg==", Encoding: "base64"}},
+		})
+		if err != nil || o.Failure != nil {
+			t.Fatalf("%v, %+v", err, o.Failure)
+		}
+		if string(o.Result) != "[1,2]" || o.Stdout.Text != "in f\n" || o.Stderr.Text != "err" || o.Stdout.Cut || len(o.Files) != 1 || o.Files[0].Path != "new" {
+			t.Errorf("%+v", o)
+		}
+		if o.Usage.Wall <= 0 || o.Usage.CPU <= 0 || o.Usage.CPU > patience {
+			t.Errorf("usage %+v", o.Usage)
+		}
+		o, err = p.Run(t.Context(), Job{Script: "import os\ndef main(): ..."})
+		if err != nil || o.Failure == nil || o.Failure.Code != DangerousImport {
+			t.Errorf("%v, %+v", err, o.Failure)
+		}
+	})
+}
+
+// A job finds nothing of those before it: no file, no process, no change to a module, no variable.
+func TestPoolForgets(t *testing.T) {
+	const script = `
+import json, posix, builtins
+def main():
+    seen = [sorted(p for p in posix.listdir("/tmp")), hasattr(json, "mark"), hasattr(builtins, "mark"), posix.getpid() < 10]
+    json.mark = builtins.mark = 1
+    open("mark", "w").write("x")
+    return seen
+`
+	eachPool(t, Config{}, func(t *testing.T, p *Pool) {
+		for range 5 {
+			wantResult(t, p, script, `[[],false,false,true]`)
+		}
+	})
+}
+
+func TestPoolRetiresByJobs(t *testing.T) {
+	eachPool(t, Config{MaxJobs: 3}, func(t *testing.T, p *Pool) {
+		first := idle(t, p)
+		ran := 0
+		eventually(t, "another server", func() bool {
+			wantResult(t, p, "def main(): return 1", "1")
+			ran++
+			return idle(t, p) != first
+		})
+		if ran < 3 {
+			t.Errorf("retired after %d jobs", ran)
+		}
+		second := idle(t, p)
+		for range 2 {
+			wantResult(t, p, "def main(): return 1", "1")
+			if now := idle(t, p); now != second {
+				t.Errorf("%d is gone after less than 3 jobs", second)
 			}
 		}
+	})
+}
+
+func TestPoolRetiresByAge(t *testing.T) {
+	eachPool(t, Config{MaxAge: time.Nanosecond}, func(t *testing.T, p *Pool) {
+		for range 3 {
+			before := idle(t, p)
+			wantResult(t, p, "def main(): return 1", "1")
+			eventually(t, "another server", func() bool { return idle(t, p) != before })
+		}
+	})
+}
+
+func TestPoolUsedOnce(t *testing.T) {
+	eachPool(t, Config{MaxJobs: 1}, func(t *testing.T, p *Pool) {
+		known := map[int]bool{}
+		for range 4 {
+			eventually(t, "two warm jails", func() bool { return len(servers(p)) == 2 })
+			before := servers(p)
+			wantResult(t, p, "def main(): return 1", "1")
+			eventually(t, "one of the two has gone", func() bool { return len(servers(p)) == 2 && !slices.Equal(servers(p), before) })
+			for _, pid := range before {
+				known[pid] = true
+			}
+		}
+		if len(known) < 5 {
+			t.Errorf("four jobs knew %d servers", len(known))
+		}
+	})
+}
+
+// The job's server dies under it, which says nothing against the job: it is answered all the same.
+func TestPoolLosesServer(t *testing.T) {
+	eachPool(t, Config{}, func(t *testing.T, p *Pool) {
+		for _, when := range []string{"while a job runs", "while idle"} {
+			t.Run(when, func(t *testing.T) {
+				pid := idle(t, p)
+				var answered sync.WaitGroup
+				if when == "while a job runs" {
+					answered.Go(func() { wantAnswer(t, p, "import time\ndef main():\n    time.sleep(1)\n    return 1", "1") })
+					eventually(t, "the jail is at work", func() bool { return len(servers(p)) == 0 })
+				}
+				if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+				answered.Wait()
+				wantResult(t, p, "def main(): return 2", "2")
+				eventually(t, "another server", func() bool { return idle(t, p) != pid })
+			})
+		}
+	})
+}
+
+// A jail whose successor is being started dies before that is warm: neither of the two that take its place is forgotten.
+func TestPoolLosesRetiring(t *testing.T) {
+	eachPool(t, Config{MaxJobs: 2, Slots: 2}, func(t *testing.T, p *Pool) {
+		for range 5 {
+			eventually(t, "both are warm", func() bool { return len(servers(p)) == 2 })
+			pid := servers(p)[0]
+			wantResult(t, p, "def main(): return 1", "1")
+			wantResult(t, p, "def main(): return 1", "1")
+			unix.Kill(pid, unix.SIGKILL) // may have gone already
+			wantResult(t, p, "def main(): return 2", "2")
+		}
+	})
+}
+
+func TestPoolCancel(t *testing.T) {
+	eachPool(t, Config{}, func(t *testing.T, p *Pool) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		o, err := p.Run(ctx, Job{Script: "import time\ndef main():\n    print('partial', end='')\n    time.sleep(60)"})
+		if err != nil || o.Failure == nil || o.Failure.Code != Crashed || o.Stdout.Text != "partial" || o.Result != nil {
+			t.Errorf("%v, %+v", err, o)
+		}
+		if took := time.Since(begun); took > 9*time.Second {
+			t.Errorf("took %s to end", took)
+		}
+		wantResult(t, p, "def main(): return 1", "1")
+
+		// Nobody gets a slot while another job has it.
+		busy, free := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { p.Run(busy, Job{Script: "import time\ndef main(): time.sleep(60)"}) })
+		eventually(t, "the slot is taken", func() bool { return len(p.slots) == 1 })
+		if _, err := p.Run(ctx, Job{Script: "def main(): ..."}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("without a slot: %v", err)
+		}
+		free()
+		running.Wait()
+	})
+}
+
+func TestPoolConcurrent(t *testing.T) {
+	eachPool(t, Config{Slots: 3, MaxJobs: 5}, func(t *testing.T, p *Pool) {
+		var jobs sync.WaitGroup
+		for n := range 40 {
+			jobs.Go(func() {
+				wantAnswer(t, p, fmt.Sprintf("import time\nopen('n', 'x').write('%d')\ndef main():\n    time.sleep(0.005)\n    return open('n').read()", n), fmt.Sprintf(`"%d"`, n))
+			})
+		}
+		jobs.Wait()
+		eventually(t, "all slots are warm", func() bool { return len(servers(p)) == 3 })
+	})
+}
+
+// Close ends what runs, answers whoever waits, and leaves nothing: the last is eachPool's to see.
+func TestPoolClose(t *testing.T) {
+	eachPool(t, Config{Slots: 2}, func(t *testing.T, p *Pool) {
+		var jobs sync.WaitGroup
+		for range 4 {
+			jobs.Go(func() {
+				o, err := p.Run(t.Context(), Job{Script: "import time\ndef main(): time.sleep(60)", Timeout: 9 * time.Second})
+				if err == nil && (o.Failure == nil || o.Failure.Code != Crashed) || err != nil && !errors.Is(err, ErrClosed) {
+					t.Errorf("%v, %+v", err, o.Failure)
+				}
+			})
+		}
+		eventually(t, "both slots are at work", func() bool { return len(servers(p)) == 0 })
+		begun := time.Now()
+		jobs.Go(p.Close)
 		p.Close()
+		jobs.Wait()
+		if took := time.Since(begun); took > 8*time.Second {
+			t.Errorf("waited %s for running jobs", took)
+		}
+		if _, err := p.Run(t.Context(), Job{Script: "def main(): ..."}); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// Jobs that end badly leave a pool that works as before.
+func TestPoolAfterHarm(t *testing.T) {
+	eachPool(t, Config{Limits: Limits{MemoryMB: 40, OutputBytes: 1 << 10}}, func(t *testing.T, p *Pool) {
+		for _, h := range []struct {
+			script string
+			code   Code
+		}{
+			{"def main():\n    while True: pass", Timeout},
+			{"def main(): bytearray(100 << 20)", MemoryLimit},
+			{"def main():\n    while True: print('x' * 1000)", OutputLimit},
+			{"import ctypes\ndef main(): ctypes.string_at(0)", Crashed},
+			{"import posix\ndef main(): posix._exit(1)", Crashed},
+			{"import posix\ndef main(): posix.close(4)", Crashed},
+			{"import posix\ndef main():\n    while True: posix.write(4, b'x' * 1000000)", OutputLimit},
+			{"def main(): 1/0", Exception},
+		} {
+			j := Job{Script: h.script}
+			if h.code == Timeout {
+				j.Timeout = 300 * time.Millisecond
+			}
+			if o, err := p.Run(t.Context(), j); err != nil || o.Failure == nil || o.Failure.Code != h.code {
+				t.Errorf("%q: %v, %+v, want %s", h.script, err, o.Failure, h.code)
+			}
+			wantResult(t, p, "def main(): return 1", "1")
+		}
+	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, c := range []Config{{Backend: "docker"}, {Python: "/no/python"}, {Preload: []string{"no_such_module"}}} {
+		p, err := Open(t.Context(), c)
+		if err == nil {
+			p.Close()
+			t.Errorf("opened with %+v", c)
+		}
+	}
+}
+
+// idle is the one server of a pool with one slot, once it has nothing to do.
+func idle(t *testing.T, p *Pool) int {
+	t.Helper()
+	var all []int
+	eventually(t, "the jail is idle", func() bool {
+		all = servers(p)
+		return len(all) == 1
+	})
+	return all[0]
+}
+
+// wantAnswer is wantResult for a goroutine of its own.
+func wantAnswer(t *testing.T, p *Pool, script, want string) {
+	o, err := p.Run(t.Context(), Job{Script: script})
+	if err != nil || o.Failure != nil || string(o.Result) != want {
+		t.Errorf("%v, %+v, got %s, want %s", err, o.Failure, o.Result, want)
 	}
 }

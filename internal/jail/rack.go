@@ -3,6 +3,7 @@ package jail
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -124,15 +125,18 @@ func (r *rack) succeed(v *server) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i, idle := range r.idle {
-		if idle == v {
-			r.idle[i] = successor
-			r.discard(v)
-			return
-		}
+	unwanted := v
+	if i := slices.Index(r.idle, v); i >= 0 {
+		r.idle[i] = successor
+	} else if v.replaced {
+		unwanted = successor // v did not live to see it, and has been replaced by another
+	} else {
+		v.successor, unwanted = successor, nil // v is at work; giveBack will see it
 	}
-	v.successor = successor // v is at work; giveBack will see it
+	r.mu.Unlock()
+	if unwanted != nil {
+		r.discard(unwanted)
+	}
 }
 
 // replace ends a jail that is no longer wanted and puts a new one in its place, while nobody waits for either.
@@ -142,6 +146,7 @@ func (r *rack) replace(v *server, why string) {
 	}
 	r.mu.Lock()
 	successor := v.successor
+	v.replaced = true
 	r.mu.Unlock()
 	r.discard(v)
 	if successor != nil {

@@ -67,11 +67,12 @@ type server struct {
 	served  int
 	// next is the child that is walled and waits for a job.
 	next *child
-	// retiring is set once a successor has been asked for; successor, guarded by the rack, when it is warm.
-	retiring  bool
-	successor *server
-	cleanup   func()
-	cgroup    *jailCgroup
+	// retiring is set once a successor has been asked for; successor, guarded by the rack, when it is warm; replaced, guarded
+	// likewise, when something else has taken its place before.
+	retiring, replaced bool
+	successor          *server
+	cleanup            func()
+	cgroup             *jailCgroup
 }
 
 // event is one message of the server: how a child ended, or what broke.
