@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"safepy/internal/config"
+	"safepy/internal/jail"
 	"safepy/internal/worker"
 )
 
@@ -43,6 +44,18 @@ func probe(ctx context.Context, cfg config.Worker, stdout, stderr io.Writer) err
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	fmt.Fprintln(stdout)
+	enforced := pool.Enforced()
+	for _, c := range []struct {
+		name string
+		jail.Control
+	}{{"memory", enforced.Memory}, {"swap", enforced.Swap}, {"pids", enforced.Pids}, {"cpu", enforced.CPU}} {
+		if c.By != "" {
+			fmt.Fprintf(stdout, "%s: also bounded by %s\n", c.name, c.By)
+		} else {
+			fmt.Fprintf(stdout, "%s: bounded by no cgroup: %s\n", c.name, c.Missing)
+		}
 	}
 	if failure != nil {
 		fmt.Fprintln(stderr, "worker:", failure)

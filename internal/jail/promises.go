@@ -31,7 +31,7 @@ func wallsOf(p *plan) []Wall {
 		{"outer filter", bySandbox, bySandbox, "keyctl beneath the job's own filter"},
 		{"one process", "the job's seccomp filter", "the job's seccomp filter", "fork"},
 		{"number of processes", "RLIMIT_NPROC", "RLIMIT_NPROC", "fork beneath the filter until it is refused"},
-		{"number of threads", "RLIMIT_NPROC", "RLIMIT_NPROC", "start threads until it is refused"},
+		{"number of threads", "RLIMIT_NPROC, cgroup", "RLIMIT_NPROC, cgroup", "start threads until it is refused"},
 		{"memory", "RLIMIT_AS", "RLIMIT_AS", "map more than the limit"},
 		{"descriptors", "RLIMIT_NOFILE", "RLIMIT_NOFILE", "open more than the limit"},
 		{"CPU time", "RLIMIT_CPU", "RLIMIT_CPU", "look for no limit"},

@@ -87,8 +87,7 @@ func (p *Pool) verdict(found map[string]string) ([]Wall, error) {
 }
 
 // proving opens a pool of the same kind with one slot and nothing preloaded.
-func (p *Pool) proving(ctx context.Context, alter func(*settings)) (*Pool, error) {
-	plan := *p.plan
+func (p *Pool) proving(ctx context.Context, plan plan, alter func(*settings)) (*Pool, error) {
 	plan.denied = nil
 	before := plan.alter
 	plan.alter = func(s *settings) {
@@ -104,7 +103,7 @@ func (p *Pool) proving(ctx context.Context, alter func(*settings)) (*Pool, error
 
 // attackComplete tries the walls of a jail as every job has it, with one attack after the other in it.
 func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, error) {
-	own, err := p.proving(ctx, func(s *settings) { s.Rehearse = false })
+	own, err := p.proving(ctx, *p.plan, func(s *settings) { s.Rehearse = false })
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +134,11 @@ func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, 
 	return found, nil
 }
 
-// attackBeneath tries what remains when the job's own filter is away.
+// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit.
 func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, error) {
-	own, err := p.proving(ctx, func(s *settings) { s.Rehearse, s.Seccomp = false, []string{} })
+	plan := *p.plan
+	plan.cgroups = nil
+	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Seccomp = false, []string{} })
 	if err != nil {
 		return nil, err
 	}

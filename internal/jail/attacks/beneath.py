@@ -86,8 +86,9 @@ def outer_filter(**_):
 @attack("number of processes")
 def number_of_processes(threads, mark, may_fork, **_):
     if not may_fork:
-        # Whatever is forked here would have to be waited for by somebody.
-        return "unlimited" if resource.getrlimit(resource.RLIMIT_NPROC)[1] == resource.RLIM_INFINITY else ""
+        # Nothing here ends what is forked, so this is only looked at.
+        most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        return "" if 0 <= most <= threads + 8 else "a limit of %d" % most
     libc.prctl(15, mark.encode(), 0, 0, 0)  # the worker looks for processes of this name afterwards
     count = 0
     try:
