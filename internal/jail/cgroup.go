@@ -167,8 +167,8 @@ func (c *cgroups) report() {
 	}
 }
 
-// put gives the jail whose server is pid a cgroup of its own, before it forks its first child. Moving a process takes up to some
-// tens of milliseconds with version 1, where the kernel waits for all processors; nothing of it is on a job's way.
+// put gives the jail whose server is pid a cgroup of its own, before it forks its first child. It takes half a millisecond, and some
+// tens of them at times with version 1, where the kernel waits for all processors to take note; nothing of it is on a job's way.
 func (c *cgroups) put(pid int) (*jailCgroup, error) {
 	if c == nil || c.hierarchy == nil {
 		return nil, nil

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -261,4 +262,45 @@ func TestLeftoversAreRemoved(t *testing.T) {
 		t.Error("the cgroups of this very process were taken for leftovers")
 	}
 	wantResult(t, p, "def main(): return 1", "1")
+}
+
+// A job has one core's worth of time, however many threads it has and cores there are.
+func TestOneCore(t *testing.T) {
+	p := cgroupPool(t, Config{})
+	if by := p.Enforced().CPU; by.By == "" {
+		t.Skip("no cgroup bounds a jail's processor time here: ", by.Missing)
+	}
+	if dir := directory(p.loaded.idle[0], "cpu"); p.Enforced().CPU.By == "cgroup v1" {
+		wantFile(t, filepath.Join(dir, "cpu.cfs_quota_us"), "100000")
+	} else {
+		wantFile(t, filepath.Join(dir, "cpu.max"), "100000 100000")
+	}
+	if runtime.NumCPU() == 1 {
+		t.Skip("there is one core only")
+	}
+	o := run(t, p, `
+import hashlib, threading, time
+
+def main():
+    end, block = time.monotonic() + 1, bytes(1 << 20)
+
+    def work():
+        while time.monotonic() < end:
+            hashlib.sha256(block).digest()  # without the interpreter's lock
+
+    all = [threading.Thread(target=work) for _ in range(4)]
+    for t in all:
+        t.start()
+    for t in all:
+        t.join()
+`)
+	if o.Failure != nil {
+		t.Fatalf("%+v", o.Failure)
+	}
+	// A period that has begun may be used up on each end.
+	if cores := o.Usage.CPU.Seconds() / o.Usage.Wall.Seconds(); cores > 1.3 {
+		t.Errorf("four threads used %.2f cores", cores)
+	} else {
+		t.Logf("four threads used %.2f cores", cores)
+	}
 }
