@@ -34,20 +34,8 @@ func layBait() (b *bait, err error) {
 			b.close()
 		}
 	}()
-	if b.dir, err = os.MkdirTemp("", "bait"); err != nil {
+	if err := b.layFiles(); err != nil {
 		return nil, err
-	}
-	b.secret, b.folder = filepath.Join(b.dir, "secret"), filepath.Join(b.dir, "folder")
-	if err := os.WriteFile(b.secret, []byte("secret"), 0o644); err != nil {
-		return nil, err
-	}
-	if err := os.Mkdir(b.folder, 0o777); err != nil {
-		return nil, err
-	}
-	for _, path := range []string{b.dir, b.folder} {
-		if err := os.Chmod(path, 0o777); err != nil { // whatever the umask says
-			return nil, err
-		}
 	}
 	if b.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
@@ -65,6 +53,29 @@ func layBait() (b *bait, err error) {
 		b.shm = -1 // a host that has none has nothing to share
 	}
 	return b, nil
+}
+
+// layFiles makes a file that everybody may read and a folder that everybody may write into. In a container with no writable place
+// this program's own file is to be read, and there is nothing to be written.
+func (b *bait) layFiles() (err error) {
+	if b.dir, err = os.MkdirTemp("", "bait"); err != nil {
+		b.folder = "/nonexistent"
+		b.secret, err = os.Executable()
+		return err
+	}
+	b.secret, b.folder = filepath.Join(b.dir, "secret"), filepath.Join(b.dir, "folder")
+	if err := os.WriteFile(b.secret, []byte("secret"), 0o644); err != nil {
+		return err
+	}
+	if err := os.Mkdir(b.folder, 0o777); err != nil {
+		return err
+	}
+	for _, path := range []string{b.dir, b.folder} {
+		if err := os.Chmod(path, 0o777); err != nil { // whatever the umask says
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *bait) receive(l net.Listener) {
@@ -125,7 +136,7 @@ func (b *bait) touched() map[string]string {
 	if n := b.visitors.Load(); n > 0 {
 		found["network"] = fmt.Sprintf("%d connections to the host", n)
 	}
-	if left, err := os.ReadDir(b.folder); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(b.folder); b.dir != "" && (err != nil || len(left) > 0) {
 		found["host files"] = "a file was written on the host"
 	}
 	return found
