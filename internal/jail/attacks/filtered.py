@@ -81,22 +81,27 @@ def file_size(disk_mb, **_):
 
 @attack("other processes, seen")
 def seen(pid, **_):
+    # In a container the worker is number 1, and so is the first process of a namespace that is as it should be: it holds that.
+    others = [p for p in [*range(2, 4096), pid] if p not in (1, os.getpid()) and exists(p)]
+    if others:
+        return "processes %r" % others[:5]
+
+
+def exists(pid):
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return None
+        return False
     except PermissionError:
         pass
-    return "the worker is process %d here too" % pid
+    return True
 
 
 @attack("other processes, signalled")
 def signalled(pid, **_):
-    for target in (pid, -pid):
+    for target in {pid, 1, os.getppid() or 1, -pid if pid > 1 else 1}:
         if not fails(os.kill, target, 0):
             return "kill(%d)" % target
-    if os.getppid() and not fails(os.kill, os.getppid(), 0):
-        return "its parent"
 
 
 @attack("another user")
