@@ -92,8 +92,12 @@ func (b *bait) receive(l net.Listener) {
 // args tells the attacks where everything is, and where the limits are.
 func (b *bait) args(p *plan) map[string]any {
 	host, _ := os.Hostname()
+	pid := os.Getpid()
+	if pid == 1 && p.level == Namespaces {
+		pid = 0 // number 1 is the job's own there
+	}
 	return map[string]any{
-		"secret": b.secret, "folder": b.folder, "pid": os.Getpid(), "tcp": b.tcp.Addr().(*net.TCPAddr).Port, "abstract": b.mark,
+		"secret": b.secret, "folder": b.folder, "pid": pid, "tcp": b.tcp.Addr().(*net.TCPAddr).Port, "abstract": b.mark,
 		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "may_fork": p.level == Namespaces, "bounded": p.level == Namespaces,
 		"others": p.others(), "memory_mb": p.limits.MemoryMB, "disk_mb": p.limits.DiskMB, "threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
 	}

@@ -81,8 +81,8 @@ def file_size(disk_mb, **_):
 
 @attack("other processes, seen")
 def seen(pid, **_):
-    # In a container the worker is number 1, and so is the first process of a namespace that is as it should be: it holds that.
-    others = [p for p in [*range(2, 4096), pid] if p not in (1, os.getpid()) and exists(p)]
+    # The first process of a namespace that is as it should be belongs to the job: it holds that.
+    others = [p for p in [*range(2, 4096), pid] if p > 1 and p != os.getpid() and exists(p)]
     if others:
         return "processes %r" % others[:5]
 
@@ -99,7 +99,7 @@ def exists(pid):
 
 @attack("other processes, signalled")
 def signalled(pid, **_):
-    for target in {pid, 1, os.getppid() or 1, -pid if pid > 1 else 1}:
+    for target in [pid, -pid] if pid > 1 else [pid] if pid else []:
         if not fails(os.kill, target, 0):
             return "kill(%d)" % target
 
