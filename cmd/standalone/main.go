@@ -77,7 +77,10 @@ func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {
 		return err
 	}
 	defer closeRedis()
-	if err := jobs.CheckRedis(ctx, rdb); err != nil {
+	if err := jobs.AwaitRedis(ctx, rdb, log); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before there was anything to stop
+		}
 		return err
 	}
 	queue, err := jobs.NewQueue(rdb, api.QueueOptions(cfg.API, log))

@@ -93,9 +93,6 @@ func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}
 	defer rdb.Close()
-	if err := jobs.CheckRedis(ctx, rdb); err != nil {
-		return err
-	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -108,7 +105,13 @@ func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
 		defer stop()
 		health = worker.ServeHealth(ctx, cfg.Addr, registry, log)
 	})
-	err = worker.Serve(ctx, cfg, rdb, registry, log)
+	err = jobs.AwaitRedis(ctx, rdb, log)
+	switch {
+	case err == nil:
+		err = worker.Serve(ctx, cfg, rdb, registry, log)
+	case ctx.Err() != nil:
+		err = nil // told to stop before there was anything to stop
+	}
 	stop()
 	both.Wait()
 	return errors.Join(err, health)

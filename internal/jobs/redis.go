@@ -168,12 +168,12 @@ func noMaintenance() *maintnotifications.Config {
 
 // CheckRedis reports why this Redis cannot hold the queue: it does not answer, it is too old, or it would evict keys when
 // full, which loses accepted jobs silently. A Redis that does not tell its policy (managed ones forbid CONFIG and may omit
-// it from INFO) is accepted.
+// it from INFO) is accepted. The error is ErrUnavailable, too, when it may be another one in a moment.
 func CheckRedis(ctx context.Context, rdb redis.UniversalClient) error {
 	if c, ok := rdb.(*redis.ClusterClient); ok {
-		return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return checkNode(ctx, node) })
+		return awayOr(c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return checkNode(ctx, node) }))
 	}
-	return checkNode(ctx, rdb)
+	return awayOr(checkNode(ctx, rdb))
 }
 
 func checkNode(ctx context.Context, rdb redis.UniversalClient) error {
@@ -191,7 +191,7 @@ func checkNode(ctx context.Context, rdb redis.UniversalClient) error {
 		}
 	}
 	if policy != "" && policy != "noeviction" {
-		return fmt.Errorf("redis: maxmemory-policy is %s, which loses jobs when memory is full; set it to noeviction", policy)
+		return unfit("redis: maxmemory-policy is " + policy + ", which loses jobs when memory is full; set it to noeviction")
 	}
 	return nil
 }

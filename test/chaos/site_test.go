@@ -69,6 +69,23 @@ func (p *part) start() {
 	p.Process = harness.Start(p.t, p.program, p.env...)
 }
 
+// restart is start for whoever is about to break the next thing: a worker that finds no Redis when it starts ends, for its
+// supervisor to try again, and that is not what is tested here.
+func (p *part) restart() {
+	p.t.Helper()
+	p.start()
+	if p.program == "worker" {
+		p.Await(harness.Warm)
+	}
+}
+
+// everywhere does something to the network of each process.
+func (s *site) everywhere(do func(*harness.Proxy)) {
+	for _, p := range slices.Concat(s.apis, s.workers) {
+		do(p.network)
+	}
+}
+
 // client of Redis itself, for what breaks it from the inside and for looking at what is left.
 func (s *site) rdb(t *testing.T) *redis.Client {
 	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: s.redis.Socket})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,43 +24,46 @@ var kind = flag.String("redis", "plain", "the kind of Redis that StartService pu
 // Kinds are the ways in which people have their Redis.
 var Kinds = []string{"plain", "user", "tls", "sentinel", "cluster", "valkey"}
 
-// StartKind starts one of Kinds. It skips the test where this machine has none.
-func StartKind(t testing.TB, kind string) *Redis {
+// StartKind starts one of Kinds, each of its servers with the extra arguments. It skips the test where this machine has none.
+func StartKind(t testing.TB, kind string, extra ...string) *Redis {
 	t.Helper()
 	switch kind {
 	case "plain":
-		return StartRedis(t)
+		return StartRedis(t, extra...)
 	case "valkey":
-		return startServer(t, "valkey-server", "Debian 13: apt-get install valkey-server")
+		return startServer(t, "valkey-server", "Debian 13: apt-get install valkey-server", extra...)
 	case "user":
-		return startWithUser(t)
+		return startWithUser(t, extra)
 	case "tls":
-		return startWithTLS(t)
+		return startWithTLS(t, extra)
 	case "sentinel":
-		return startSentinel(t)
+		return startSentinel(t, extra)
 	case "cluster":
-		return startCluster(t)
+		return startCluster(t, extra)
 	}
 	t.Fatalf("-redis %s: unknown; one of %v", kind, Kinds)
 	return nil
 }
 
-// startWithUser lets nobody in but one user, who has what an administrator would give a service: its own keys and channels, and
-// nothing dangerous, by which Redis also means INFO and CONFIG. Name and password need escaping in a URL.
-func startWithUser(t testing.TB) *Redis {
+// startWithUser has a user with what an administrator would give a service: its own keys and channels, and nothing dangerous, by
+// which Redis also means INFO and CONFIG. Name and password need escaping in a URL.
+//
+// The default user has a password and keeps its rights. When it is switched off, Redis (redis/redis#14541, mended late in 2025) and Valkey
+// (valkey-io/valkey#3983) throw away at their next start whatever scripts had written to the append-only file: all jobs.
+func startWithUser(t testing.TB, extra []string) *Redis {
 	port := FreePort(t)
-	r := StartRedis(t, "--port", port, "--user", "default", "off",
-		"--user", "py@service", "on", ">p@ss:w/rd", "~asynq:*", "~safepy:*", "&asynq:*", "&safepy:*", "+@all", "-@dangerous")
+	r := StartRedis(t, append(extra, "--port", port, "--user", "default", "on", ">somebody else's", "~*", "&*", "+@all",
+		"--user", "py@service", "on", ">p@ss:w/rd", "~asynq:*", "~safepy:*", "&asynq:*", "&safepy:*", "+@all", "-@dangerous")...)
 	r.URL = "redis://py%40service:p%40ss%3Aw%2Frd@127.0.0.1:" + port + "/0"
 	return r
 }
 
 // startWithTLS takes nothing but TLS, with a certificate of an authority that only this test knows.
-func startWithTLS(t testing.TB) *Redis {
+func startWithTLS(t testing.TB, extra []string) *Redis {
 	dir, port := t.TempDir(), FreePort(t)
 	authority := makeCertificates(t, dir)
-	r := StartRedis(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-ca-cert-file", authority,
-		"--tls-cert-file", filepath.Join(dir, "server.pem"), "--tls-key-file", filepath.Join(dir, "server.key"))
+	r := StartRedis(t, append(extra, "--tls-port", port, "--tls-auth-clients", "no", "--tls-ca-cert-file", authority,
+		"--tls-cert-file", filepath.Join(dir, "server.pem"), "--tls-key-file", filepath.Join(dir, "server.key"))...)
 	r.URL = "rediss://127.0.0.1:" + port + "/0"
 	r.Env = []string{"SSL_CERT_FILE=" + authority}
 	return r
@@ -67,12 +71,12 @@ func startWithTLS(t testing.TB) *Redis {
 
 // startSentinel makes a master with a password, a replica, and three sentinels of which two must agree that it is gone, after a
 // second.
-func startSentinel(t testing.TB) *Redis {
+func startSentinel(t testing.TB, extra []string) *Redis {
 	const password = "secret"
 	ports := []string{FreePort(t), FreePort(t)}
-	auth := []string{"--requirepass", password, "--masterauth", password}
-	r := StartRedis(t, append(auth, "--port", ports[0])...)
-	replica := StartRedis(t, append(auth, "--port", ports[1], "--replicaof", "127.0.0.1 "+ports[0])...)
+	auth := append(slices.Clip(extra), "--requirepass", password, "--masterauth", password)
+	r := StartRedis(t, append(slices.Clip(auth), "--port", ports[0])...)
+	replica := StartRedis(t, append(slices.Clip(auth), "--port", ports[1], "--replicaof", "127.0.0.1", ports[0])...)
 	r.Peers = []*Redis{replica}
 	await(t, "the replica follows", func(ctx context.Context) bool {
 		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: replica.Socket, Password: password})
@@ -107,14 +111,14 @@ func startSentinel(t testing.TB) *Redis {
 }
 
 // startCluster makes three masters without replicas, a third of the slots each.
-func startCluster(t testing.TB) *Redis {
+func startCluster(t testing.TB, extra []string) *Redis {
 	const masters, slots = 3, 16384
 	var nodes []*Redis
 	var clients []*redis.Client
 	var addrs []string
 	for i := range masters {
 		port, bus := FreePort(t), FreePort(t)
-		node := StartRedis(t, "--port", port, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000")
+		node := StartRedis(t, append(slices.Clip(extra), "--port", port, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000")...)
 		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket})
 		defer rdb.Close()
 		nodes, clients, addrs = append(nodes, node), append(clients, rdb), append(addrs, "127.0.0.1:"+port)

@@ -101,6 +101,9 @@ func (l *Ledger) strays(t testing.TB, entries []*entry) int {
 	for _, id := range ids {
 		listed[id]++
 	}
+	for _, id := range l.Others {
+		delete(listed, id)
+	}
 	numbers := map[int]string{}
 	for _, e := range entries {
 		if n := listed[e.id]; n != 1 {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -50,15 +51,26 @@ type Answer struct {
 // Client speaks to one or several APIs of one service. Each call goes to the next of them, as a load balancer would have it.
 type Client struct {
 	URLs []string
+	// Dial, if set, is how it connects.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	turn turn
 	http *http.Client
 }
 
-// NewClient makes a client for these base URLs. Close it.
+// NewClient makes a client for these base URLs.
 func NewClient(urls ...string) *Client {
+	c := &Client{URLs: urls}
 	// A connection for each call: what is kept open to an API that was killed would only make the call fail that comes next.
-	return &Client{URLs: urls, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	c.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: c.dial}}
+	return c
+}
+
+func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if c.Dial != nil {
+		return c.Dial(ctx, network, addr)
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
 // Do makes one call. The error means that no answer came back, so that nobody knows what became of the call.

@@ -28,6 +28,9 @@ type Ledger struct {
 	// Lasts is how long a script sleeps, for every tenth job; the others end at once.
 	Lasts time.Duration
 
+	// Others are jobs of this service that are not of this load.
+	Others []string
+
 	numbers  turn
 	mu       sync.Mutex
 	accepted []*entry
