@@ -102,9 +102,9 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 }
 
 // plausible reports whether f can be a file of the working directory. Whoever unpacks the files that a job says it wrote must not
-// be led out of the folder that he unpacks them in.
+// be led out of the folder that he unpacks them in, on Windows neither, where a backslash divides folders.
 func plausible(f File) bool {
-	if !filepath.IsLocal(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "." || strings.ContainsRune(f.Path, 0) || len(f.Path) > maxPath {
+	if !filepath.IsLocal(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "." || strings.ContainsAny(f.Path, "\x00\\") || len(f.Path) > maxPath {
 		return false
 	}
 	switch f.Encoding {
