@@ -122,6 +122,7 @@ def _await_end(control, child, place):
 
 def _child(settings, check, place, fds):
     try:
+        os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
         holder.enter(place)
         _prepare(settings, check, fds)
     except BaseException as error:
