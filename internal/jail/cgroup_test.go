@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // cgroupPool opens a pool whose jails' memory and processes a cgroup bounds, or skips the test.
 func cgroupPool(t *testing.T, c Config) *Pool {
 	t.Helper()
+	c.Limits.Timeout = time.Minute // an emulated machine takes its time
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	p, err := Open(t.Context(), c)
 	if err != nil {
@@ -29,6 +31,7 @@ func cgroupPool(t *testing.T, c Config) *Pool {
 
 // withoutRlimit lifts the address space limit of every job to come, so that only the cgroup bounds its memory.
 func withoutRlimit(p *Pool) {
+	p.work.Wait() // until every jail is idle
 	for _, r := range p.racks() {
 		r.mu.Lock()
 		for _, v := range r.idle {
