@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"safepy/test/harness"
 )
 
 //go:embed attacks/*.py attack.py
@@ -31,25 +33,41 @@ type attack struct {
 // TestAttacks runs every attack, one after the other, and looks after each at the host, at the jail and at the next job.
 func TestAttacks(t *testing.T) {
 	attacks := readAttacks(t)
-	eachJail(t, 1, func(t *testing.T, s *service) {
-		normal := s.normal(t)
-		idle := idleProcesses(t)
-		for _, a := range attacks {
-			t.Run(a.name, func(t *testing.T) {
-				if len(a.levels) > 0 && !slices.Contains(a.levels, s.level) {
-					t.Skipf("level %s does not promise this", s.level)
-				}
-				j := s.run(t, a.request(s))
-				s.honest(t, normal) // at once, before anything has had time to settle
-				a.judge(t, s, j)
-				s.bait.untouched(t)
-				idle.again(t)
-				if log := s.worker.Log(); strings.Contains(log, "lost under a job") {
-					t.Error("the attack took its jail along, and was run again")
-				}
-			})
-		}
+	eachJail(t, 1, func(t *testing.T, s *service) { s.attack(t, attacks) })
+}
+
+// TestAttacksOnNobody runs those that the worker's uid could make a difference to.
+func TestAttacksOnNobody(t *testing.T) {
+	attacks := slices.DeleteFunc(readAttacks(t), func(a attack) bool {
+		return !strings.HasPrefix(a.name, "proc_") && !strings.HasPrefix(a.name, "fs_") && a.name != "mem_kinds"
 	})
+	harness.Backends(t, func(t *testing.T, jail string) {
+		env := append([]string{"WORKER_CONCURRENCY=1", "JAIL=" + jail, "JAIL_ISOLATION=namespaces"}, settings...)
+		start(t, namespaces, nobody(t), env...).attack(t, attacks)
+	})
+}
+
+func (s *service) attack(t *testing.T, attacks []attack) {
+	normal := s.normal(t)
+	idle := idleProcesses(t)
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			if len(a.levels) > 0 && !slices.Contains(a.levels, s.level) {
+				t.Skipf("level %s does not promise this", s.level)
+			}
+			j := s.run(t, a.request(s))
+			s.honest(t, normal) // at once, before anything has had time to settle
+			a.judge(t, s, j)
+			s.bait.untouched(t)
+			idle.again(t)
+			for _, sign := range []string{"lost under a job", "level=ERROR"} {
+				if log := s.worker.Log(); strings.Contains(log[s.seen:], sign) {
+					t.Errorf("the worker says %q", sign)
+				}
+			}
+			s.seen = len(s.worker.Log())
+		})
+	}
 }
 
 func (a *attack) request(s *service) request {

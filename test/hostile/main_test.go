@@ -4,10 +4,13 @@
 package hostile
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -34,7 +37,7 @@ var settings = []string{"DENIED_NAMES=", "JOB_TIMEOUT=20s", "LOG_LEVEL=info"}
 func eachJail(t *testing.T, slots int, f func(t *testing.T, s *service)) {
 	env := append([]string{fmt.Sprintf("WORKER_CONCURRENCY=%d", slots)}, settings...)
 	harness.Backends(t, func(t *testing.T, jail string) {
-		f(t, start(t, namespaces, nil, append(env, "JAIL="+jail, "JAIL_ISOLATION=namespaces")...))
+		f(t, start(t, namespaces, workerCommand(t), append(env, "JAIL="+jail, "JAIL_ISOLATION=namespaces")...))
 	})
 	t.Run("process", func(t *testing.T) {
 		if _, err := exec.LookPath("nsjail"); err != nil {
@@ -44,7 +47,9 @@ func eachJail(t *testing.T, slots int, f func(t *testing.T, s *service)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f(t, start(t, process, []string{own, withoutNamespaces}, append(env, "JAIL=nsjail", "JAIL_ISOLATION=auto", "JAIL_CHROOT="+rootTree(t))...))
+		worker := workerCommand(t)
+		worker.Path, worker.Args = own, []string{own, withoutNamespaces, worker.Path}
+		f(t, start(t, process, worker, append(env, "JAIL=nsjail", "JAIL_ISOLATION=auto", "JAIL_CHROOT="+rootTree(t))...))
 	})
 }
 
@@ -59,25 +64,65 @@ type service struct {
 	level  string
 	worker *harness.Process
 	bait   *bait
+	// seen is how much of the worker's log has been looked at.
+	seen int
 }
 
-// start starts Redis, a worker, in front of which wrapper is put, and the API.
-func start(t *testing.T, level string, wrapper []string, env ...string) *service {
+func workerCommand(t *testing.T) *exec.Cmd {
 	t.Helper()
-	redis := harness.StartRedis(t)
-	env = append(env, "REDIS_URL="+redis.URL, "WORKER_ADDR=127.0.0.1:0")
 	program, err := harness.Binary("worker")
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := append(wrapper, program)
+	return exec.Command(program)
+}
+
+// start starts Redis, a worker by this command, and the API.
+func start(t *testing.T, level string, worker *exec.Cmd, env ...string) *service {
+	t.Helper()
+	redis := harness.StartRedis(t)
+	socket := strings.TrimPrefix(redis.URL, "unix://")
+	for _, path := range []string{filepath.Dir(socket), socket} { // a worker may be anybody, and so may an attack
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env = append(env, "REDIS_URL="+redis.URL, "WORKER_ADDR=127.0.0.1:0")
 	s := &service{Service: &harness.Service{Redis: redis}, level: level}
-	s.worker = harness.StartCommand(t, "worker", exec.Command(command[0], command[1:]...), env...)
+	s.worker = harness.StartCommand(t, "worker", worker, env...)
 	s.worker.Await("jails are warm.*isolation=" + level)
 	s.API, s.URL = harness.StartAPI(t, "api", env...)
 	harness.Ready(t, s.URL)
 	s.bait = layBait(t, redis.URL)
 	return s
+}
+
+// nobody is a worker with no privilege at all, whose jobs have its own uid.
+func nobody(t *testing.T) *exec.Cmd {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: every worker here is one without privilege")
+	}
+	// The tree may lie where nobody else can go.
+	dir, err := os.MkdirTemp("", "worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	worker := workerCommand(t)
+	program, err := os.ReadFile(worker.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "worker")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(copied, program, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	worker = exec.Command(copied)
+	worker.Dir = "/"
+	const uid = 65534
+	worker.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	return worker
 }
 
 // rootTree is what level process confines jobs to, laid out by the script that also makes the images' own.
