@@ -16,6 +16,9 @@ import (
 // cgroupPool opens a pool whose jails' memory and processes a cgroup bounds, or skips the test.
 func cgroupPool(t *testing.T, c Config) *Pool {
 	t.Helper()
+	if c.Level == "" {
+		c.Level = Namespaces
+	}
 	c.Limits.Timeout = time.Minute // an emulated machine takes its time
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	p, err := Open(t.Context(), c)

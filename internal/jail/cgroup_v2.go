@@ -17,10 +17,7 @@ import (
 const workerLeaf = "worker"
 
 // hierarchyV2 is the unified tree below dir, this process's own cgroup or the one around its leaf.
-type hierarchyV2 struct {
-	dir   string
-	leave func() error // empties dir of this process
-}
+type hierarchyV2 struct{ dir string }
 
 func newV2(dir string) (*hierarchyV2, error) {
 	if filepath.Base(dir) == workerLeaf {
@@ -29,9 +26,7 @@ func newV2(dir string) (*hierarchyV2, error) {
 	if _, err := os.Stat(filepath.Join(dir, "cgroup.controllers")); err != nil {
 		return nil, err
 	}
-	h := &hierarchyV2{dir: dir}
-	h.leave = h.moveToLeaf
-	return h, nil
+	return &hierarchyV2{dir}, nil
 }
 
 func (h *hierarchyV2) version() string { return "cgroup v2" }
@@ -48,16 +43,10 @@ func (h *hierarchyV2) make(name string, b bounds) (group, error) {
 		period := uint64(cpuPeriod)
 		resources.CPU = &cgroup2.CPU{Max: cgroup2.NewCPUMax(&b.cpu, &period)}
 	}
-	if err := h.delegated(resources.EnabledControllers()); err != nil {
+	if err := h.enable(resources.EnabledControllers()); err != nil {
 		return nil, err
 	}
-	// To the library our own place is the mount: it enables controllers from there downwards, and what is above is not ours.
 	m, err := cgroup2.NewManager(h.dir, "/"+name, &resources)
-	if errors.Is(err, unix.EBUSY) {
-		if err = h.leave(); err == nil {
-			m, err = cgroup2.NewManager(h.dir, "/"+name, &resources)
-		}
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +62,26 @@ func (h *hierarchyV2) make(name string, b bounds) (group, error) {
 		}
 	}
 	return g, nil
+}
+
+// enable lets the groups below dir have these controllers. The kernel refuses it (EBUSY) while processes are in dir itself. To the
+// library dir is the mount: what is above is not ours to change. Done apart from the rest because of several failures it keeps
+// the last one only.
+func (h *hierarchyV2) enable(names []string) error {
+	if err := h.delegated(names); err != nil {
+		return err
+	}
+	below, err := cgroup2.Load("/"+workerLeaf, cgroup2.WithMountpoint(h.dir))
+	if err != nil {
+		return err
+	}
+	err = below.ToggleControllers(names, cgroup2.Enable)
+	if errors.Is(err, unix.EBUSY) {
+		if err = h.moveToLeaf(); err == nil {
+			err = below.ToggleControllers(names, cgroup2.Enable)
+		}
+	}
+	return err
 }
 
 // delegated reports which controllers whoever made our place has not let us have.
