@@ -138,6 +138,9 @@ func TestMemoryAtLevelProcess(t *testing.T) {
 func wantExposed(t *testing.T, p *Pool) {
 	t.Helper()
 	for _, v := range p.loaded.idle {
+		for deadline := time.Now().Add(10 * time.Second); v.jobPID() == 0 && time.Now().Before(deadline); {
+			runtime.Gosched() // the word of the fork is on its way
+		}
 		text, err := os.ReadFile("/proc/" + strconv.Itoa(v.jobPID()) + "/oom_score_adj")
 		if err != nil || strings.TrimSpace(string(text)) != "1000" {
 			t.Errorf("a job's oom_score_adj is %q, %v; want 1000", text, err)
