@@ -64,13 +64,19 @@ func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, re
 		return err
 	}
 	defer pool.Close()
-	if _, err := Prove(ctx, pool, log); err != nil {
+	walls, err := Prove(ctx, pool, log)
+	if err != nil {
+		return err
+	}
+	enforced, err := describe(cfg, pool, walls)
+	if err != nil {
 		return err
 	}
 	runner := NewRunner(pool)
 	runner.seen = newMetrics(registry, pool)
 	server, err := jobs.NewServer(rdb, runner, jobs.ServerOptions{
-		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards, Logger: log,
+		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards,
+		Capabilities: enforced, Logger: log,
 	})
 	if err != nil {
 		return err
