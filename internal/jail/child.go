@@ -23,49 +23,57 @@ type child struct {
 // resultSlack is what a result's header (error, traceback, files) may take beside the result itself.
 const resultSlack = 8 << 20
 
-// newChild opens the pipes of one job. theirs are its five descriptors in the order that walls.py gives them.
-func newChild(l Limits) (c *child, theirs []*os.File, err error) {
-	var opened []*os.File
-	defer func() {
+// stdoutPipeBytes is room for a script that prints much: at the kernel's 64 kB it would wait for its reader sixteen times per MiB.
+const stdoutPipeBytes = 256 << 10
+
+// newChild opens the pipes of one job. theirs are its five descriptors, in the order that walls.py gives them, for the caller to
+// close.
+func newChild(l Limits) (c *child, theirs []int, err error) {
+	var ours []*os.File // stdin, stdout, stderr, job, result
+	for _, name := range []string{"stdin", "stdout", "stderr", "job", "result"} {
+		own, other, err := pipe(name, name == "stdin" || name == "job")
 		if err != nil {
-			for _, f := range opened {
+			for _, f := range ours {
 				f.Close()
 			}
-		}
-	}()
-	var reads, writes []*os.File // of stdin, stdout, stderr, job, result
-	for _, name := range []string{"stdin", "stdout", "stderr", "job", "result"} {
-		inward := name == "stdin" || name == "job"
-		r, w, err := pipe(name, inward)
-		if err != nil {
+			closeAll(theirs)
 			return nil, nil, err
 		}
-		opened = append(opened, r, w)
-		reads, writes = append(reads, r), append(writes, w)
+		ours, theirs = append(ours, own), append(theirs, other)
 	}
-	c = &child{stdin: writes[0], job: writes[3], walled: make(chan struct{}), flooded: make(chan struct{}, 3)}
+	// Refused where a user has many pipes; then it is slower.
+	_, _ = unix.FcntlInt(uintptr(theirs[1]), unix.F_SETPIPE_SZ, stdoutPipeBytes)
+	c = &child{stdin: ours[0], job: ours[3], walled: make(chan struct{}), flooded: make(chan struct{}, 3)}
 	flood := int64(l.OutputBytes) * FloodFactor
-	c.stdout = startReader(reads[1], l.OutputBytes, flood, c.flooded, nil)
-	c.stderr = startReader(reads[2], l.OutputBytes, flood, c.flooded, nil)
+	c.stdout = startReader(ours[1], l.OutputBytes, flood, c.flooded, nil)
+	c.stderr = startReader(ours[2], l.OutputBytes, flood, c.flooded, nil)
 	keep := l.ResultBytes + resultSlack
-	c.result = startReader(reads[4], keep, int64(keep), c.flooded, c.walled)
-	return c, []*os.File{reads[0], writes[1], writes[2], reads[3], writes[4]}, nil
+	c.result = startReader(ours[4], keep, int64(keep), c.flooded, c.walled)
+	return c, theirs, nil
 }
 
-// pipe makes a pipe whose end at this side can be waited for without a thread; the other end blocks, as Python expects.
-func pipe(name string, inward bool) (r, w *os.File, err error) {
+// pipe makes a pipe that leads to the child or from it. Our end can be waited for without a thread; the other blocks, as Python
+// expects.
+func pipe(name string, toChild bool) (own *os.File, other int, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, fmt.Errorf("pipe: %w", err)
+		return nil, 0, fmt.Errorf("pipe: %w", err)
 	}
-	own := fds[0]
-	if inward {
-		own = fds[1]
+	mine, other := fds[0], fds[1]
+	if toChild {
+		mine, other = fds[1], fds[0]
 	}
-	if err := unix.SetNonblock(own, true); err != nil {
-		return nil, nil, fmt.Errorf("pipe: %w", err)
+	if err := unix.SetNonblock(mine, true); err != nil {
+		closeAll(fds[:])
+		return nil, 0, fmt.Errorf("pipe: %w", err)
 	}
-	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
+	return os.NewFile(uintptr(mine), name), other, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
 }
 
 // failure is why the child could not be walled, or nil. Valid once walled is closed.

@@ -119,6 +119,9 @@ func (p *Pool) rackFor(script string) *rack {
 			return p.loaded
 		}
 	}
+	if strings.Contains(script, "async") { // asyncio is too large for the small server
+		return p.loaded
+	}
 	return p.plain
 }
 

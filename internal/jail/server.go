@@ -258,16 +258,10 @@ func (v *server) prepare() error {
 	if err != nil {
 		return err
 	}
-	var fds []int
-	for _, f := range theirs {
-		fds = append(fds, int(f.Fd()))
-	}
 	v.forked.Store(0)
 	v.cgroup.before()
-	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(fds...), nil)
-	for _, f := range theirs {
-		f.Close()
-	}
+	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(theirs...), nil)
+	closeAll(theirs)
 	if err != nil {
 		c.close()
 		return fmt.Errorf("fork in jail: %w", err)

@@ -1,13 +1,13 @@
-"""Makes the fresh namespaces of each job: a small process of its own, forked before the libraries are loaded.
+"""Makes the fresh namespaces of each job, and a first process for them that does nothing.
 
-Each job's pid namespace needs a first process. Were that the job itself, the kernel would shield it from signals the way it
-shields every init (an abort() would not abort), and the namespaces would be torn down while the client waits for the
-exit. So a holder is the namespaces' first process instead: it makes them, mounts the working directory, and sleeps until
-the server kills it, which kills whatever is still alive inside.
+A pid namespace needs a first process. Were that the job itself, the kernel would shield it from signals the way it shields
+every init (an abort() would not abort). So a holder is: a process that shares the server's memory, which makes it cost next
+to nothing, and never runs a line of Python. It starts in the C library's pause() and ends when the server kills it, which
+kills whatever is still alive in its namespace.
 """
+import mmap
 import os
 import signal
-import socket
 
 from runner import linux
 
@@ -15,33 +15,40 @@ _PRIVATE = (
     linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
 )
 
+_STACK_BYTES = 64 << 10
+
 
 class Holders:
-    """The maker of holders; it lives as long as the server."""
+    """One holder made ahead, at most; only for a server that leaves SIGINT to its default, since a holder shares handlers' memory."""
 
-    def __init__(self, tmpfs_options, close):
-        self._here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if os.fork() == 0:
-            self._here.close()
-            close()
-            _make(there, tmpfs_options)
-        there.close()
+    def __init__(self):
+        # One stack serves all: a holder puts the way into pause() on it and never comes back to read it.
+        self._stack = mmap.mmap(-1, _STACK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._top = linux.address_of(self._stack) + _STACK_BYTES - 64
+        self._next = None
+        self._made = []  # pids of those that have not been waited for
 
-    def order(self):
-        """Asks for the next one, without waiting for it."""
-        self._here.send(b"next")
+    def make(self):
+        """Makes the next one, unless there is one."""
+        if self._next is None:
+            # One may still be dying, and is left to the next time. Only these are waited for: a job's end is told by its own.
+            self._made = [pid for pid in self._made if os.waitpid(pid, os.WNOHANG)[0] == 0]
+            pid = linux.clone_paused(_PRIVATE | linux.CLONE_NEWPID, self._top)
+            self._made.append(pid)
+            self._next = os.pidfd_open(pid)
 
     def take(self):
-        """A pidfd of the holder that was ordered."""
-        answer = self._here.recv(512).decode(errors="replace")
-        if not answer.isdigit():
-            raise OSError(answer or "the maker of namespaces is gone")
-        return os.pidfd_open(int(answer))
+        """A pidfd of the next one."""
+        self.make()
+        holder, self._next = self._next, None
+        return holder
 
 
-def enter(holder):
-    """Moves this process into the holder's namespaces; all but the pid namespace, which only a fork can enter."""
+def enter(holder, tmpfs_options):
+    """Moves this process into the holder's namespaces, all but the pid namespace, which only a fork can enter, and mounts the
+    job's own working directory there."""
     linux.setns(holder, _PRIVATE)
+    linux.mount_tmpfs("/tmp", tmpfs_options)
 
 
 def kill(holder):
@@ -50,34 +57,3 @@ def kill(holder):
         signal.pidfd_send_signal(holder, signal.SIGKILL)
     except ProcessLookupError:
         pass  # killed before
-
-
-def _make(orders, tmpfs_options):
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the holders
-    own = os.pidfd_open(os.getpid())
-    while orders.recv(16):
-        read, write = os.pipe()
-        linux.unshare(linux.CLONE_NEWPID)
-        pid = os.fork()
-        if pid == 0:
-            _hold(write, tmpfs_options)
-        linux.setns(own, linux.CLONE_NEWPID)  # else the next unshare is refused
-        os.close(write)
-        failure = os.read(read, 512)
-        os.close(read)
-        orders.send(failure or b"%d" % pid)
-    os._exit(0)
-
-
-def _hold(report, tmpfs_options):
-    try:
-        linux.unshare(_PRIVATE)
-        linux.mount_tmpfs("/tmp", tmpfs_options)
-    except OSError as e:
-        os.write(report, str(e).encode())
-        os._exit(1)
-    # The first process of a pid namespace gets no signal it has no handler for; Python has one for this.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.closerange(0, 1 << 16)
-    while True:
-        signal.pause()

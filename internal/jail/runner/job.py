@@ -19,7 +19,7 @@ class Runner:
     def __init__(self, settings, check):
         self._settings = settings
         self._check = check
-        self._ballast = mmap.mmap(-1, BALLAST)
+        self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
         self._directory = files.Directory()
         report.home = self._directory.path

@@ -3,6 +3,7 @@ import ctypes
 import os
 
 CLONE_VM, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x800, 0x10000
+SIGCHLD = 17
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x20000, 0x2000000, 0x4000000
 CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x8000000, 0x20000000, 0x40000000
 
@@ -24,6 +25,19 @@ def _checked(name, result):
 
 def unshare(flags):
     _checked("unshare(%#x)" % flags, _libc.unshare(flags))
+
+
+def clone_paused(flags, stack_top):
+    """A new process that shares this one's memory and does nothing but wait in pause(); its pid."""
+    pid = _libc.clone(_libc.pause, ctypes.c_void_p(stack_top), CLONE_VM | flags | SIGCHLD, None)
+    if pid < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, "clone(%#x): %s" % (flags, os.strerror(number)))
+    return pid
+
+
+def address_of(buffer):
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
 def setns(fd, flags):

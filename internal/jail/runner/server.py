@@ -20,6 +20,9 @@ _COMMON = (
     " json math operator random re statistics string textwrap time traceback typing uuid"
 ).split()
 
+# What costs more is only in the server that is large anyhow, to which the worker sends whatever mentions it.
+_LARGE = ("asyncio",)
+
 
 def main(control, settings):
     """Never returns. settings["mode"]: fork, or once where the host allows no inner namespaces."""
@@ -27,14 +30,12 @@ def main(control, settings):
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
-        holders = None
-        if settings["mode"] == "fork":
-            holders = holder.Holders(settings["tmpfs"], control.close)
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
         settings["seccomp"] = [bytes.fromhex(program) for program in settings["seccomp"]]
         rehearse.warm_up()
-        if holders and not linux.single_threaded():
+        forks = settings["mode"] == "fork"
+        if forks and not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
         gc.collect()
         gc.freeze()
@@ -45,8 +46,8 @@ def main(control, settings):
         os._exit(1)
     control.send(json.dumps({"ready": versions}).encode())
     try:
-        if holders:
-            _serve(control, holders, settings, check)
+        if forks:
+            _serve(control, holder.Holders(), settings, check)
         else:
             _serve_once(control, settings, check)
     except BaseException as error:
@@ -56,7 +57,7 @@ def main(control, settings):
 
 def _preload(names):
     versions = {"python": "%d.%d.%d" % sys.version_info[:3]}
-    for name in _COMMON:
+    for name in (*_COMMON, *(_LARGE if names else ())):
         __import__(name)
     for name in names:
         try:
@@ -69,7 +70,8 @@ def _preload(names):
 
 def _serve(control, holders, settings, check):
     own = os.pidfd_open(os.getpid())
-    holders.order()
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    holders.make()
     while True:
         order, fds, _, _ = socket.recv_fds(control, 64, 8)
         if not order:
@@ -80,13 +82,14 @@ def _serve(control, holders, settings, check):
         linux.setns(place, linux.CLONE_NEWPID)
         child = os.fork()
         if child == 0:
+            signal.signal(signal.SIGINT, interrupt)
             _child(settings, check, place, fds)
         linux.setns(own, linux.CLONE_NEWPID)
         # The kernel turns the child's pid into the one that the worker knows it by.
         control.sendmsg([b'{"forked": true}'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("3i", child, os.getuid(), os.getgid()))])
         for fd in fds:
             os.close(fd)
-        holders.order()  # the next one is made while this job runs
+        holders.make()  # while this job runs, or waits to
         status, usage = _await_end(control, child, place)
         control.send(
             json.dumps(
@@ -123,7 +126,7 @@ def _await_end(control, child, place):
 def _child(settings, check, place, fds):
     try:
         os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
-        holder.enter(place)
+        holder.enter(place, settings["tmpfs"])
         _prepare(settings, check, fds)
     except BaseException as error:
         _fail(error)

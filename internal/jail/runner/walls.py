@@ -67,7 +67,7 @@ def address_space(least=0):
     def fits(pages):
         resource.setrlimit(resource.RLIMIT_AS, (pages * page, hard))
         try:
-            mmap.mmap(-1, page).close()
+            mmap.mmap(-1, page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()  # a shared one would be a file
             return True
         except (OSError, MemoryError):
             return False
