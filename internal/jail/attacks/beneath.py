@@ -86,7 +86,7 @@ def outer_filter(**_):
 @attack("number of processes")
 def number_of_processes(threads, mark, may_fork, **_):
     if not may_fork:
-        # Nothing here ends what is forked, so this is only looked at.
+        # Nothing here ends what is forked, or it would take long: this is only looked at.
         most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
         return "" if 0 <= most <= threads + 8 else "a limit of %d" % most
     libc.prctl(15, mark.encode(), 0, 0, 0)  # the worker looks for processes of this name afterwards
