@@ -15,7 +15,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X 
 RACE = $(if $(shell command -v $${CC:-gcc}),-race)
 FUZZ_TIME ?= 10s
 
-.PHONY: build run test tests race lint bench benchmarks chaos fuzz setup images clean help
+.PHONY: build run test tests race lint bench benchmarks chaos redis fuzz setup images clean help
 
 build: ## bin/api, bin/worker and bin/standalone
 	@mkdir -p bin
@@ -52,8 +52,13 @@ bench: setup build ## measure the service, by turns with a cold baseline and the
 benchmarks: setup ## the Go benchmarks of the packages
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
 
-chaos: setup build ## kill workers and Redis under load
-	@$(GO) test $(RACE) -count=1 -timeout 20m -v -run 'Chaos|Outage|Killed|Lost|Loses|Restart' ./internal/jobs ./test/...
+chaos: setup build ## break everything under load for minutes, and count the jobs afterwards
+	@$(GO) test $(RACE) -count=1 -timeout 30m -v ./test/chaos ./test/hosts -full
+
+REDIS_KINDS ?= user tls sentinel cluster valkey
+redis: setup build ## the end-to-end suite on each kind of Redis: a user's, TLS, sentinels, a cluster, Valkey
+	@for kind in $(REDIS_KINDS); do echo "Redis: $$kind"; \
+		$(GO) test $(RACE) -count=1 -timeout 14m -json ./test/e2e -redis $$kind | $(GO) run ./scripts/testreport; done
 
 fuzz: ## every fuzz target, each for FUZZ_TIME (10s)
 	@GO=$(GO) scripts/fuzz.sh $(FUZZ_TIME)

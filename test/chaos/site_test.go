@@ -36,7 +36,7 @@ func newSite(t *testing.T, apis, workers int, env ...string) *site {
 	t.Helper()
 	// Redis answers when the append-only file is on the disk: else a kill -9 may take with it what was accepted in the last moment.
 	s := &site{t: t, redis: harness.StartRedis(t, "--appendfsync", "always")}
-	env = slices.Concat([]string{"JAIL_PRELOAD=", "WORKER_CONCURRENCY=2", "LOG_LEVEL=warn"}, env)
+	env = slices.Concat([]string{"JAIL_PRELOAD=", "WORKER_CONCURRENCY=2", "LOG_LEVEL=error"}, env)
 	for range workers {
 		s.workers = append(s.workers, s.newPart("worker", env, "WORKER_ADDR=127.0.0.1:0", "LOG_LEVEL=info"))
 	}

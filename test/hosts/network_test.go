@@ -31,8 +31,10 @@ func newLAN(t *testing.T) *lan {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: network namespaces cannot be made")
 	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("ip is not on PATH (Debian: apt-get install iproute2)")
+	for program, debian := range map[string]string{"ip": "iproute2", "nsenter": "util-linux"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not on PATH (Debian: apt-get install %s)", program, debian)
+		}
 	}
 	l := &lan{t: t, prefix: fmt.Sprintf("safepy%d-", os.Getpid())}
 	if out, err := exec.Command("ip", "netns", "add", l.prefix+"bridge").CombinedOutput(); err != nil {
@@ -82,9 +84,10 @@ func (h *host) start(program string, env ...string) *harness.Process {
 	return harness.StartCommand(h.lan.t, h.name, h.command(path), env...)
 }
 
-// command runs on this host. ip exec's into the program, so that the process is the program's own.
+// command runs on this host. nsenter becomes the program, so that the process is the program's own; ip netns exec would besides
+// mount another /sys, without the cgroups that a worker looks for.
 func (h *host) command(program string, args ...string) *exec.Cmd {
-	return exec.Command("ip", append([]string{"netns", "exec", h.name, program}, args...)...)
+	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.name, program}, args...)...)
 }
 
 func (l *lan) must(args ...string) {
