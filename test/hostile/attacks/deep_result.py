@@ -1,6 +1,6 @@
 # Tries: a result nested deeper than any reader's stack, written past the encoder.
 # Must hold: it is not passed on, and whoever reads the job's document lives.
-# Ends: crashed
+# Ends: crashed invalid_result
 import os
 
 
