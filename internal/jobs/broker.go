@@ -310,16 +310,16 @@ func (b *broker) take(id string) *claim {
 	return c
 }
 
-// finish writes the outcome; false when the job had ended otherwise before.
-func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, finished time.Time, doc []byte) (bool, error) {
+// finish writes the outcome, the document and what is kept apart from it; false when the job had ended otherwise before.
+func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, finished time.Time, doc []byte, apart []any) (bool, error) {
 	code, message := "", ""
 	if e != nil {
 		code, message = string(e.Code), e.Message
 	}
 	now := time.Now().UTC()
-	won, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending}, c.id, string(status),
-		strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
-		now.Format("2006-01-02"), now.Add(90*24*time.Hour).Unix(), c.attempt).Bool()
+	args := append([]any{c.id, string(status), strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
+		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt}, apart...)
+	won, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending}, args...).Bool()
 	if err == nil {
 		b.off(c.id)
 	}

@@ -133,17 +133,17 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 // runs out meanwhile the job may have been given to somebody else; the first outcome stands.
 func (h *handler) finish(c *claim, status Status, o *Outcome) error {
 	finished := c.started.Add(time.Since(c.obtained))
-	doc, err := encode(document(c, status, o, finished))
+	doc, apart, err := encodeDocument(document(c, status, o, finished))
 	if err != nil {
 		h.log.Error("outcome is not JSON", "job", c.id, "error", err)
 		status = Failed
 		o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage, Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
-		if doc, err = encode(document(c, status, o, finished)); err != nil {
+		if doc, apart, err = encodeDocument(document(c, status, o, finished)); err != nil {
 			return fmt.Errorf("job %s: encode outcome: %w", c.id, err)
 		}
 	}
 	return h.persist(c, func(ctx context.Context) error {
-		won, err := h.broker.finish(ctx, c, status, o.Error, finished, doc)
+		won, err := h.broker.finish(ctx, c, status, o.Error, finished, doc, apart)
 		if err != nil {
 			return err
 		}

@@ -142,6 +142,9 @@ type Job struct {
 	CreatedAt  time.Time       `json:"created_at"`
 	StartedAt  *time.Time      `json:"started_at"`
 	FinishedAt *time.Time      `json:"finished_at"`
+	// ResultChecked says that Result is known to be valid JSON without spaces: it need not be looked through again. Not part of
+	// the document.
+	ResultChecked bool `json:"-"`
 	// Client names the key that submitted the job, as in SubmitOptions; nobody else may see it. Not part of the document.
 	Client string `json:"-"`
 }

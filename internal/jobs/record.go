@@ -1,16 +1,28 @@
 package jobs
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
-// recordFields are read to know all of a job; summaryFields leave out the document, which may be megabytes.
+// recordFields are read to know all of a job; summaryFields leave out the document and what lies beside it, which may be
+// megabytes.
 var (
 	summaryFields = []string{"s", "c", "st", "fin", "n", "ec", "em", "cl"}
-	recordFields  = append(append([]string{}, summaryFields...), "doc")
+	recordFields  = append(append([]string{}, summaryFields...), "doc", "out", "err", "res")
+)
+
+// maxInline is how long stdout, stderr and result may be together to be parts of the document, and with it of the message that
+// tells of the job's end. Beyond it those longer than minApart become fields of their own: text as it was written, a result as
+// compact JSON. Reading 1 MiB out of a JSON document and encoding it again cost more than running the script that wrote it.
+const (
+	maxInline = 8 << 10
+	minApart  = 2 << 10
 )
 
 // parseRecord turns the values of recordFields or summaryFields into a job; nil when there is no record.
@@ -28,10 +40,15 @@ func parseRecord(id string, values []any) (*Job, error) {
 	}
 	if doc := v[8]; doc != "" {
 		j, err := parseDocument(doc, v[7])
-		if err == nil {
-			j.Attempts = attempts // the run that ended first may not have been the last to begin
+		if err != nil {
+			return nil, err
 		}
-		return j, err
+		j.Attempts = attempts // the run that ended first may not have been the last to begin
+		j.Stdout, j.Stderr = cmp.Or(v[9], j.Stdout), cmp.Or(v[10], j.Stderr)
+		if v[11] != "" {
+			j.Result = json.RawMessage(v[11])
+		}
+		return j, nil
 	}
 	j := &Job{ID: id, Status: Status(v[0]), Files: []File{}, Client: v[7], Attempts: attempts}
 	created, err := micros(v[1])
@@ -52,7 +69,7 @@ func parseRecord(id string, values []any) (*Job, error) {
 }
 
 func parseDocument(doc, client string) (*Job, error) {
-	j := &Job{Client: client}
+	j := &Job{Client: client, ResultChecked: true}
 	if err := json.Unmarshal([]byte(doc), j); err != nil {
 		return nil, fmt.Errorf("job document: %w", err)
 	}
@@ -84,4 +101,36 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 		j.Files = []File{}
 	}
 	return j
+}
+
+// encodeDocument returns the JSON of a job that has ended, and what is kept beside it: names and values of record fields.
+func encodeDocument(j *Job) (doc []byte, apart []any, err error) {
+	if len(j.Stdout)+len(j.Stderr)+len(j.Result) > maxInline {
+		small := *j
+		if len(j.Stdout) > minApart {
+			apart, small.Stdout = append(apart, "out", characters(j.Stdout)), ""
+		}
+		if len(j.Stderr) > minApart {
+			apart, small.Stderr = append(apart, "err", characters(j.Stderr)), ""
+		}
+		if len(j.Result) > minApart {
+			var compact bytes.Buffer
+			compact.Grow(len(j.Result))
+			if err := json.Compact(&compact, j.Result); err != nil {
+				return nil, nil, err
+			}
+			apart, small.Result = append(apart, "res", compact.Bytes()), nil
+		}
+		j = &small
+	}
+	doc, err = encode(j)
+	return doc, apart, err
+}
+
+// characters replaces what is no UTF-8, as encoding to JSON does.
+func characters(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }

@@ -1,7 +1,7 @@
 -- Writes the outcome of a run and takes the job off asynq's books in the same step, so that there is no moment in which a
 -- finished job could be run again. The first final state wins; returns 1 when it was this one.
 -- KEYS: pending list   ARGV: id, status, finished, error code, error message, document, longest document to publish,
---   day, when the day's count expires, attempt
+--   day, when the day's count expires, attempt, fields kept apart from the document with their values...
 local q, rec = queue_of(KEYS[1]), lane_of(KEYS[1]) .. 'j:' .. ARGV[1]
 local status = redis.call('HGET', rec, 's')
 local won = 0
@@ -11,8 +11,9 @@ if status == 'running' or status == 'queued' then
   if status == 'queued' then redis.call('LREM', KEYS[1], 0, ARGV[1]) end
   redis.call('HSET', rec, 's', ARGV[2], 'fin', ARGV[3], 'doc', ARGV[6])
   if ARGV[4] ~= '' then redis.call('HSET', rec, 'ec', ARGV[4], 'em', ARGV[5]) end
+  if #ARGV > 10 then redis.call('HSET', rec, unpack(ARGV, 11)) end
   -- A document that does not know of a later attempt stays here, where the count of attempts is put right on reading.
-  local whole = #ARGV[6] <= tonumber(ARGV[7]) and redis.call('HGET', rec, 'n') == ARGV[10]
+  local whole = #ARGV == 10 and #ARGV[6] <= tonumber(ARGV[7]) and redis.call('HGET', rec, 'n') == ARGV[10]
   tell(rec, ARGV[1], whole and ARGV[6] or '')
   forget_request(rec)
   count_processed(q, ARGV[8], ARGV[9])

@@ -4,7 +4,8 @@
 --   safepy:{<lane>}:j:<id>    the record of a job, a hash:
 --       s status, c created, st started, fin finished (unix microseconds by Redis' clock), n attempts, x times lost,
 --       p pending list it is queued on, req request, reply channels to tell, cl client, fp fingerprint, ttl seconds,
---       cancel asked for, ec/em error code and message, doc the final job document
+--       cancel asked for, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
+--       stdout, stderr and result
 --   safepy:{<lane>}:recent    job ids by creation, for listing
 
 local function microseconds()
