@@ -18,6 +18,8 @@ import (
 type executed struct {
 	Result json.RawMessage `json:"result"`
 	Stdout string          `json:"stdout"`
+	// checked as in jobs.Job.
+	checked bool
 }
 
 // execute runs a script and waits for it. When the wait is over first, the job goes on and the client is told where to look.
@@ -41,7 +43,9 @@ func (s *Server) execute(c echo.Context) error {
 	}
 	setOutcomeHeaders(c.Response().Header(), job)
 	if job.Status == jobs.Completed {
-		return send(c, http.StatusOK, executed{Result: job.Result, Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout)})
+		return send(c, http.StatusOK, executed{
+			Result: job.Result, Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout), checked: job.ResultChecked,
+		})
 	}
 	return s.outcomeError(job)
 }

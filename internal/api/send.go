@@ -1,11 +1,10 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,19 +13,29 @@ import (
 // sendPatience is how long a client may take to read its answer.
 const sendPatience = time.Minute
 
+// largestKept is the longest buffer that is kept for the next answer: room for a full stdout and a full stderr.
+const largestKept = 4 << 20
+
+// buffers are those of answers that were sent. A megabyte made anew for each answer is a megabyte to be zeroed and collected.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // send writes one JSON document. It is encoded before the first byte leaves, so that what cannot be encoded becomes an
-// error and not half an answer. Results pass through byte for byte, and <, > and & stay as they are: nobody puts this
-// into HTML unescaped, and "a < b" printed by a script should read like that.
+// error and not half an answer.
 func send(c echo.Context, status int, document any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(document); err != nil {
+	buffer := buffers.Get().(*[]byte)
+	body, err := encodeDocument((*buffer)[:0], document)
+	defer func() {
+		if cap(body) <= largestKept {
+			*buffer = body
+			buffers.Put(buffer)
+		}
+	}()
+	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	h.Set(echo.HeaderContentLength, strconv.Itoa(b.Len()))
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	h.Set(echo.HeaderCacheControl, "no-store")
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(sendPatience))
@@ -34,6 +43,6 @@ func send(c echo.Context, status int, document any) error {
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	_, err := c.Response().Write(b.Bytes())
+	_, err = c.Response().Write(body)
 	return err
 }
