@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -84,5 +83,5 @@ func goTool() string {
 	if path, err := exec.LookPath("go"); err == nil {
 		return path
 	}
-	return filepath.Join(runtime.GOROOT(), "bin", "go")
+	return "/usr/local/go/bin/go" // where Go's own archive puts it, and often nothing puts it on PATH
 }

@@ -39,11 +39,10 @@ type job struct {
 
 // request is what is sent to /jobs.
 type request struct {
-	Script string            `json:"script"`
-	Args   map[string]any    `json:"args,omitempty"`
-	Files  []file            `json:"files,omitempty"`
-	Limits map[string]int    `json:"limits,omitempty"`
-	header map[string]string // of HTTP
+	Script string         `json:"script"`
+	Args   map[string]any `json:"args,omitempty"`
+	Files  []file         `json:"files,omitempty"`
+	Limits map[string]int `json:"limits,omitempty"`
 }
 
 type file struct {
