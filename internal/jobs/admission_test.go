@@ -261,6 +261,16 @@ func TestReady(t *testing.T) {
 	if err := wide.Ready(ctx); err == nil || !strings.Contains(err.Error(), "shards") {
 		t.Errorf("with lanes that no worker serves: %v", err)
 	}
+	// A worker that serves them, and is then restarted with fewer, beside the one that never did.
+	stopWide := serve(t, s.client(), runnerFunc(echo), ServerOptions{Shards: minLanes + 1})
+	eventually(t, 5*time.Second, "ready with one worker of two that serves all", func() bool { return wide.Ready(ctx) == nil })
+	stopWide()
+	if err := wide.Ready(ctx); err == nil || !strings.Contains(err.Error(), "shards") {
+		t.Errorf("after the worker with as many lanes left: %v", err)
+	}
+	if err := q.Ready(ctx); err != nil {
+		t.Errorf("with as many lanes as there were: %v", err)
+	}
 	stop()
 	if err := q.Ready(ctx); err == nil {
 		t.Error("ready after the last worker left")

@@ -254,24 +254,29 @@ func (q *Queue) Cancel(ctx context.Context, id string) (*Job, error) {
 	return j, err
 }
 
-// Ready reports why jobs would not be done now: Redis does not answer, or no worker lives.
+// Ready reports why jobs would not be done now: Redis does not answer, no worker lives, or none serves all of this queue's
+// lanes.
 func (q *Queue) Ready(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	pipe := q.rdb.Pipeline()
 	// asynq's workers renew an entry here every 5 s, good for 10.
-	live := pipe.ZCount(ctx, "asynq:servers", strconv.FormatInt(time.Now().Unix(), 10), "+inf")
-	last := lane(q.layout.lanes - 1).queue(Default)
-	served := pipe.SIsMember(ctx, "asynq:queues", last)
+	beating := pipe.ZCount(ctx, "asynq:servers", strconv.FormatInt(time.Now().Unix(), 10), "+inf")
+	said, now := pipe.HGetAll(ctx, workersKey), pipe.Time(ctx)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return unavailable(caller, "ready", err)
 	}
-	switch {
-	case live.Val() == 0:
+	workers, _ := live(said.Val(), now.Val())
+	if beating.Val() == 0 || len(workers) == 0 {
 		return errors.New("no live worker")
-	case !served.Val():
-		return fmt.Errorf("no worker serves queue %s: do all processes have the same number of queue shards?", last)
+	}
+	served := 0
+	for _, w := range workers {
+		served = max(served, w.Lanes)
+	}
+	if served < q.layout.lanes {
+		return fmt.Errorf("the workers serve %d of %d queue shards: QUEUE_SHARDS must be the same in all processes", served, q.layout.lanes)
 	}
 	return nil
 }

@@ -30,10 +30,12 @@ type Worker struct {
 	Capabilities json.RawMessage `json:"capabilities,omitempty"`
 }
 
-// announcement is a Worker with the moment in which it was said, by Redis' clock.
+// announcement is a Worker with the moment in which it was said, by Redis' clock, and how many lanes it serves: those from the
+// first on.
 type announcement struct {
 	Worker
-	Seen int64 `json:"seen"`
+	Seen  int64 `json:"seen"`
+	Lanes int   `json:"lanes"`
 }
 
 // describe says that the worker is there. One command in describeEvery.
@@ -42,7 +44,7 @@ func (s *Server) describe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said, err := json.Marshal(announcement{Worker: s.self, Seen: now.Unix()})
+	said, err := json.Marshal(announcement{Worker: s.self, Seen: now.Unix(), Lanes: s.broker.layout.lanes})
 	if err != nil {
 		return err
 	}
@@ -64,14 +66,9 @@ func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, unavailable(caller, "workers", err)
 	}
+	announced, gone := live(said.Val(), now.Val())
 	var workers []Worker
-	var gone []string
-	for id, text := range said.Val() {
-		var a announcement
-		if json.Unmarshal([]byte(text), &a) != nil || time.Unix(a.Seen, 0).Add(describeGood).Before(now.Val()) {
-			gone = append(gone, id)
-			continue
-		}
+	for _, a := range announced {
 		workers = append(workers, a.Worker)
 	}
 	if len(gone) > 0 {
@@ -80,4 +77,17 @@ func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
 	}
 	slices.SortFunc(workers, func(a, b Worker) int { return strings.Compare(a.ID, b.ID) })
 	return workers, nil
+}
+
+// live tells the announcements that are good from the ids of those that are not.
+func live(said map[string]string, now time.Time) (good []announcement, gone []string) {
+	for id, text := range said {
+		var a announcement
+		if json.Unmarshal([]byte(text), &a) != nil || time.Unix(a.Seen, 0).Add(describeGood).Before(now) {
+			gone = append(gone, id)
+		} else {
+			good = append(good, a)
+		}
+	}
+	return good, gone
 }
