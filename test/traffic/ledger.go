@@ -25,7 +25,7 @@ type Ledger struct {
 	Client *Client
 	// Pause is what each client waits between two jobs.
 	Pause time.Duration
-	// Lasts is how long a script sleeps, for every tenth job; the others end at once.
+	// Lasts is how long a script sleeps, for every third job; the others end at once.
 	Lasts time.Duration
 
 	// Others are jobs of this service that are not of this load.
@@ -57,7 +57,7 @@ const script = "import time\n\n\ndef main(n, lasts_ms):\n    print(n)\n    time.
 
 func (l *Ledger) request(n int) Request {
 	lasts := 0
-	if n%10 == 9 {
+	if n%3 == 2 {
 		lasts = int(l.Lasts.Milliseconds())
 	}
 	return Request{Script: script, Args: []int{n, lasts}}
