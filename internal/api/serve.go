@@ -31,7 +31,7 @@ func Serve(ctx context.Context, cfg config.API, q Queue, log *slog.Logger, more 
 	}
 	server := newHTTPServer(New(q, o), log)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(jsonRefusals{listener}) }()
 	log.Info("listening", "addr", listener.Addr().String(), "keys", len(cfg.APIKeys))
 	if len(cfg.APIKeys) == 0 {
 		log.Warn("API_KEYS is empty: whoever reaches this address can run scripts")
@@ -57,6 +57,9 @@ func Serve(ctx context.Context, cfg config.API, q Queue, log *slog.Logger, more 
 	return nil
 }
 
+// headerBytes is how long the headers of a request may be.
+const headerBytes = 64 << 10
+
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h,
@@ -64,7 +67,7 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		// their own where they are read and written.
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    headerBytes,
 		// What net/http itself complains about is a client's doing: broken TLS, reset connections.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

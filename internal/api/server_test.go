@@ -71,6 +71,7 @@ func serve(t *testing.T, change ...func(*Options)) *testServer {
 	}
 	s := httptest.NewUnstartedServer(nil)
 	s.Config = newHTTPServer(New(q, o), o.Log)
+	s.Listener = jsonRefusals{s.Listener}
 	s.Start()
 	t.Cleanup(s.Close)
 	return &testServer{s, t, q}
