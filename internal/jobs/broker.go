@@ -25,7 +25,7 @@ const (
 // broker is the Redis client given to asynq.Server. asynq does all its bookkeeping by Lua scripts, called through EvalSha, and
 // the keys say which one it is. Those that move a job are replaced by ours, which keep the job's record in step:
 //
-//   - dequeue: does not return until there is a job. It looks at all queues in one go and then waits on a bell, where asynq
+//   - dequeue: waits until there is a job. It looks at all queues in one go and then waits on a bell, where asynq
 //     would ask each queue once a second.
 //   - done: has happened already, with the outcome.
 //   - retry, archive, requeue: give the job back at once, where asynq would wait for a minute.
@@ -150,11 +150,12 @@ func answer(ctx context.Context, v any) *redis.Cmd {
 	return cmd
 }
 
-// dequeue returns the next job, whatever queue asynq asked for: a task says itself which queue it is of. It returns empty only
-// when the server stops.
+// dequeue returns the next job, whatever queue asynq asked for: a task says itself which queue it is of. It returns empty after
+// slowPoll, and asynq asks again: the lease that asynq believes in began when it asked, and a job that came half a minute later
+// would be taken from its worker at the first heartbeat.
 func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 	hint := ""
-	for !b.park.stopping() {
+	for asked := time.Now(); time.Since(asked) < slowPoll && !b.park.stopping(); {
 		if len(b.spare) > 0 {
 			c := b.spare[0]
 			b.spare = b.spare[1:]

@@ -108,7 +108,7 @@ func (s *Server) Run(ctx context.Context) error {
 		Logger:          asynqLog{s.log},
 		LogLevel:        asynq.InfoLevel,
 		ShutdownTimeout: s.o.StopGrace + stopPatience,
-		// Between two dequeues, that is only while stopping.
+		// Slept when every queue has been asked in vain, which with dequeue's waiting is once in minutes, and while stopping.
 		TaskCheckInterval: 10 * time.Millisecond,
 		// Nothing of ours is ever scheduled, retried by asynq or kept by it as completed.
 		DelayedTaskCheckInterval: time.Minute,
