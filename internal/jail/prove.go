@@ -129,6 +129,7 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 		return "", "", err
 	}
 	for timeout := proofTimeout; ; timeout *= 4 {
+		late = ""
 		begun := time.Now()
 		o, err := p.Run(ctx, Job{Script: string(script), Timeout: timeout})
 		if err != nil {
@@ -137,8 +138,9 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 		if took := time.Since(begun); o.Failure == nil || o.Failure.Code != Timeout || took > timeout+startTimeout/2 {
 			late = fmt.Sprintf("still there after %s: %+v", took, o.Failure)
 		}
-		if o.Stdout.Text == "" && timeout*4 < attackTimeout {
-			continue
+		first := timeout == proofTimeout
+		if (o.Stdout.Text == "" || late != "" && first) && timeout*4 < attackTimeout {
+			continue // late: this process may itself have been stopped meanwhile
 		}
 		if o.Stdout.Text != "[]\n" {
 			left = fmt.Sprintf("files of the job before: %q", o.Stdout.Text)

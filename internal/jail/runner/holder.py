@@ -26,22 +26,25 @@ class Holders:
         self._stack = mmap.mmap(-1, _STACK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._top = linux.address_of(self._stack) + _STACK_BYTES - 64
         self._next = None
-        self._made = []  # pids of those that have not been waited for
+        self._pids = {}  # of those that live or are dying, by their pidfds
 
     def make(self):
         """Makes the next one, unless there is one."""
         if self._next is None:
-            # One may still be dying, and is left to the next time. Only these are waited for: a job's end is told by its own.
-            self._made = [pid for pid in self._made if os.waitpid(pid, os.WNOHANG)[0] == 0]
             pid = linux.clone_paused(_PRIVATE | linux.CLONE_NEWPID, self._top)
-            self._made.append(pid)
             self._next = os.pidfd_open(pid)
+            self._pids[self._next] = pid
 
     def take(self):
         """A pidfd of the next one."""
         self.make()
         holder, self._next = self._next, None
         return holder
+
+    def bury(self, holder):
+        """Takes leave of one that has died, which its pidfd tells by being readable."""
+        os.waitpid(self._pids.pop(holder), 0)
+        os.close(holder)
 
 
 def enter(holder, tmpfs_options):

@@ -72,7 +72,9 @@ def _serve(control, holders, settings, check):
     own = os.pidfd_open(os.getpid())
     interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
     holders.make()
+    dying = []
     while True:
+        _bury(holders, dying, control)
         order, fds, _, _ = socket.recv_fds(control, 64, 8)
         if not order:
             os._exit(0)  # the worker is gone
@@ -98,7 +100,23 @@ def _serve(control, holders, settings, check):
         )
         # Only now: the tear-down of the namespaces is nothing to wait for.
         holder.kill(place)
-        os.close(place)
+        dying.append(place)
+
+
+def _bury(holders, dying, control):
+    """Returns when there is something to read from the worker; dead holders are not left lying about until then."""
+    poll = select.poll()
+    for fd in (control.fileno(), *dying):
+        poll.register(fd, select.POLLIN)
+    while True:
+        ready = [fd for fd, _ in poll.poll()]
+        for fd in ready:
+            if fd in dying:
+                dying.remove(fd)
+                poll.unregister(fd)
+                holders.bury(fd)
+        if control.fileno() in ready:
+            return
 
 
 def _await_end(control, child, place):
