@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/hex"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -20,7 +21,8 @@ const (
 	unknownAge = time.Second
 	// drainMemory is the time over which the drain rate is averaged.
 	drainMemory = 15 * time.Second
-	// lightLoad is how many unfinished jobs a client must have to be sent to its own lane, not to the shortest.
+	// lightLoad is how many unfinished jobs make a client one that stays in its lane whoever else is in it, and how many
+	// waiting ones make a lane one that others leave.
 	lightLoad = 3
 )
 
@@ -223,22 +225,23 @@ func (b *backlog) retryAfter() time.Duration {
 	return min(max(wait, least), most)
 }
 
-// shortest is the lane a job goes to when its client has little in flight, so that it never stands behind somebody's thousand
-// jobs: the client's own unless another is shorter. Whoever has much stays at home and queues behind itself. Jobs of nobody
-// in particular are spread.
-func (b *backlog) shortest(home lane, client string, p Priority) lane {
+// shortest is a lane than which none is shorter, and crowded are those in which more than lightLoad jobs wait, as two hexadecimal
+// digits each. A client's first job goes to the shortest, so that it never stands behind somebody's thousand, and draws the
+// others after it.
+func (b *backlog) shortest(p Priority) (best lane, crowded string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	rank, start := p.rank(), rand.IntN(b.layout.lanes)
-	best := home
-	if client == "" {
-		best = lane(start)
-	}
+	best = lane(start)
+	var over []byte
 	for i := range b.layout.lanes {
 		l := lane((start + i) % b.layout.lanes)
 		if b.lengths[l][rank] < b.lengths[best][rank] {
 			best = l
 		}
+		if b.lengths[l][rank] > lightLoad {
+			over = append(hex.AppendEncode(over, []byte{byte(l)}), ' ')
+		}
 	}
-	return best
+	return best, string(over)
 }

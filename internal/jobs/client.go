@@ -24,21 +24,20 @@ func clientJobs(client string) string { return clientTag(client) + "jobs" }
 // recountOneIn is how many submissions of a client go by between two checks of its set, on average.
 const recountOneIn = 256
 
-// admit applies the client's own limits and chooses between two ids for the job, which differ in their lane: where the queue
-// is short, for a client that has little in flight; its home, for one that has much. It costs a round trip, for named
-// clients only. The set of a client's jobs lies in another slot than the jobs do, so that a job may end without being taken
+// admit applies the client's own limits and puts the lane of the client's last job into the id, unless another is better; see
+// the script. The job counts under keyed, if that is set. It costs a round trip, for named clients only. The set of a client's jobs lies in another slot than the jobs do, so that a job may end without being taken
 // out of it when somebody dies in between: at the limit the set is checked against the records.
-func (q *Queue) admit(ctx context.Context, client, short, home string) (id string, err error) {
+func (q *Queue) admit(ctx context.Context, client, id, keyed, crowded string) (string, error) {
 	if client == "" {
-		return short, nil
+		return id, nil
 	}
 	every, burst := 0, 1.0
 	if r := q.o.ClientPerSecond; r > 0 {
 		every, burst = int(1e6/r), math.Max(1, math.Floor(r))
 	}
 	for again := true; ; again = false {
-		answer, err := admitScript.Run(ctx, q.rdb, []string{clientJobs(client), clientTag(client) + "bucket"},
-			short, home, lightLoad, q.o.ClientInFlight, every, burst).Slice()
+		answer, err := admitScript.Run(ctx, q.rdb, []string{clientJobs(client), clientTag(client) + "bucket", clientTag(client) + "lane"},
+			id, crowded, lightLoad, q.o.ClientInFlight, every, burst, q.layout.lanes, keyed).Slice()
 		if err != nil {
 			return "", err
 		}

@@ -304,8 +304,8 @@ func TestGracefulStop(t *testing.T) {
 			run := newBlocking()
 			stop := serve(t, s.client(), run, ServerOptions{Concurrency: 1, StopGrace: c.grace})
 			j := submit(t, q, "x", SubmitOptions{Reply: true})
+			began(t, run) // before the other is there, which lies in a lane of its own
 			waiting := submit(t, q, "y", SubmitOptions{Reply: true})
-			began(t, run)
 			stopped := make(chan struct{})
 			go func() {
 				defer close(stopped)

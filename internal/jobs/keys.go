@@ -16,6 +16,9 @@ import (
 //
 // asynq builds its keys as asynq:{<queue>}:..., and Redis hashes what stands between the first { and the first }. A queue
 // named lane3}-high therefore shares the tag of lane3. It looks odd in asynqmon and saves every two-phase write.
+//
+// The lane of a job's record stands in its id. It is the one that the job is queued in, too, but for this: an idempotency key
+// fixes the record's lane, and without a cluster such a job is queued wherever it is best off.
 type lane uint8
 
 const (
@@ -93,7 +96,7 @@ func (y layout) queues() map[string]int {
 	return q
 }
 
-// home is the lane of a client, always the same one.
+// home is the lane where the records of a client's jobs with idempotency keys are, always the same one.
 func (y layout) home(client string) lane {
 	h := fnv.New32a()
 	h.Write([]byte(client))

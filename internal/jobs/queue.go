@@ -106,18 +106,14 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 	if priority == "" {
 		priority = Default
 	}
-	home := q.layout.home(o.Client)
 	s := &submission{body: body, ttl: q.o.ResultTTL, client: o.Client}
-	short, own := "", ""
-	if o.IdempotencyKey == "" {
-		own = newID(home)
-		short = newID(q.backlog.shortest(home, o.Client, priority))
-	} else {
-		own = keyedID(home, o.Client, o.IdempotencyKey)
-		short = own
+	shortest, crowded := q.backlog.shortest(priority)
+	id, keyed := newID(shortest), ""
+	if o.IdempotencyKey != "" {
+		keyed = keyedID(q.layout.home(o.Client), o.Client, o.IdempotencyKey)
 		s.fingerprint = fingerprint(body)
 		// A repetition must get its job even when there is no room for a new one.
-		known, err := q.repetition(ctx, own, s.fingerprint)
+		known, err := q.repetition(ctx, keyed, s.fingerprint)
 		if err != nil || known != nil {
 			return known, submitError(caller, err)
 		}
@@ -127,16 +123,23 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 		return nil, submitError(caller, err)
 	}
 	defer release()
-	id, err := q.admit(ctx, o.Client, short, own)
-	if err != nil {
+	if id, err = q.admit(ctx, o.Client, id, keyed, crowded); err != nil {
 		return nil, submitError(caller, err)
 	}
-	return q.enqueue(caller, ctx, id, priority, s, o)
+	l, _ := laneOf(id)
+	if keyed != "" {
+		id = keyed
+		if q.layout.cluster {
+			l, _ = laneOf(keyed)
+		}
+	}
+	return q.enqueue(caller, ctx, id, l, priority, s, o)
 }
 
-func (q *Queue) enqueue(caller, ctx context.Context, id string, p Priority, s *submission, o SubmitOptions) (*Job, error) {
-	l, _ := laneOf(id)
-	s.keys = []string{l.record(id), l.index(), q.layout.bell(l)}
+// enqueue sends a job into a lane, which on a cluster is that of its record.
+func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) (*Job, error) {
+	home, _ := laneOf(id)
+	s.keys = []string{home.record(id), home.index(), q.layout.bell(l)}
 	s.reply = q.bells.channel
 	if o.Reply {
 		q.bells.expect(id, o.Client)

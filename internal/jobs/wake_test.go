@@ -83,9 +83,13 @@ func TestOrderWithinAQueue(t *testing.T) {
 	q := newTestQueue(t, s.client(), QueueOptions{})
 	var want, ids []string
 	for i := range 20 {
-		// A key keeps the jobs of a client in its own lane, where they queue in order.
+		// While a client has jobs in flight the next ones queue behind them, keys or not.
 		key := fmt.Sprint("k", i)
-		ids = append(ids, submit(t, q, key, SubmitOptions{Client: "ann", IdempotencyKey: key}).ID)
+		o := SubmitOptions{Client: "ann"}
+		if i%3 == 1 {
+			o.IdempotencyKey = key
+		}
+		ids = append(ids, submit(t, q, key, o).ID)
 		want = append(want, key)
 	}
 	run := &recorder{}
@@ -134,10 +138,13 @@ func TestPausedQueue(t *testing.T) {
 	q := newTestQueue(t, rdb, QueueOptions{})
 	run := &recorder{}
 	serve(t, s.client(), run, ServerOptions{Concurrency: 1})
-	paused := q.layout.home("ann")
 	ctx := context.Background()
-	if err := rdb.Set(ctx, paused.asynq(Default)+"paused", 1, 0).Err(); err != nil {
-		t.Fatal(err)
+	var paused []string // a job goes to the lane that suits it
+	for l := range q.layout.lanes {
+		paused = append(paused, lane(l).asynq(Default)+"paused")
+		if err := rdb.Set(ctx, paused[l], 1, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	held := submit(t, q, "held", SubmitOptions{Client: "ann", IdempotencyKey: "1"})
 	j, err := q.Submit(ctx, &Request{Script: "passes", Priority: High}, SubmitOptions{Client: "ann", IdempotencyKey: "2"})
@@ -148,7 +155,7 @@ func TestPausedQueue(t *testing.T) {
 	if got := run.ran(); !slices.Equal(got, []string{"passes"}) {
 		t.Errorf("ran %v", got)
 	}
-	rdb.Del(ctx, paused.asynq(Default)+"paused")
+	rdb.Del(ctx, paused...)
 	wait(t, q, held.ID)
 }
 

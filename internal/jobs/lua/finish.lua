@@ -2,7 +2,7 @@
 -- finished job could be run again. The first final state wins; returns 1 when it was this one.
 -- KEYS: pending list   ARGV: id, status, finished, error code, error message, document, longest document to publish,
 --   day, when the day's count expires, attempt, fields kept apart from the document with their values...
-local q, rec = queue_of(KEYS[1]), lane_of(KEYS[1]) .. 'j:' .. ARGV[1]
+local q, rec = queue_of(KEYS[1]), record_of(ARGV[1])
 local status = redis.call('HGET', rec, 's')
 local won = 0
 if status == 'running' or status == 'queued' then

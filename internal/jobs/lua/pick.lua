@@ -10,7 +10,7 @@ for i = 2, #KEYS do
   local q = queue_of(pending)
   while redis.call('LLEN', pending) > 0 and redis.call('EXISTS', q .. 'paused') == 0 do
     local id = redis.call('RPOPLPUSH', pending, q .. 'active')
-    local task, rec = q .. 't:' .. id, lane_of(pending) .. 'j:' .. id
+    local task, rec = q .. 't:' .. id, record_of(id)
     local msg = redis.call('HGET', task, 'msg')
     if msg and redis.call('EXISTS', rec) == 1 then
       local started = microseconds()

@@ -15,7 +15,8 @@ end
 
 local function queue_of(pending) return string.sub(pending, 1, -8) end
 
-local function lane_of(key) return 'safepy:{' .. string.match(key, '{([^}]*)}') .. '}:' end
+-- The last two digits of an id are the lane of its record.
+local function record_of(id) return 'safepy:{lane' .. tonumber(string.sub(id, -2), 16) .. '}:j:' .. id end
 
 local function wake(bell, pending)
   -- One token per job: whoever takes one looks at the queues once. More than a thousand would only be looked at in vain.
@@ -53,7 +54,7 @@ end
 -- Takes a job away from the worker that has it: back to the head of its queue, or to its end when it was lost too often.
 -- Returns the state it is in now, or nothing when it was no longer active.
 local function take_back(pending, bell, id, lost, limit, code, message)
-  local q, rec = queue_of(pending), lane_of(pending) .. 'j:' .. id
+  local q, rec = queue_of(pending), record_of(id)
   redis.call('ZREM', q .. 'lease', id)
   if redis.call('LREM', q .. 'active', 1, id) == 0 then return false end
   local status = redis.call('HGET', rec, 's')
