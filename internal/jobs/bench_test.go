@@ -38,7 +38,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkThroughput measures jobs/s with many clients that each wait for their job.
+// BenchmarkThroughput measures jobs/s with many clients that each wait for their job, and what a job costs in CPU time, which a
+// busy machine changes less: of this process, which is API and worker, and of Redis.
 //
 //	go test -run '^$' -bench Throughput ./internal/jobs
 func BenchmarkThroughput(b *testing.B) {
@@ -47,7 +48,7 @@ func BenchmarkThroughput(b *testing.B) {
 			ours := newOurs(b)
 			work := make(chan struct{})
 			var wg sync.WaitGroup
-			began := time.Now()
+			began, own, theirs := time.Now(), ownCPU(b), redisCPU(b, ours.q.rdb)
 			for range clients {
 				wg.Go(func() {
 					for range work {
@@ -63,6 +64,8 @@ func BenchmarkThroughput(b *testing.B) {
 			close(work)
 			wg.Wait()
 			b.ReportMetric(float64(n)/time.Since(began).Seconds(), "jobs/s")
+			b.ReportMetric((ownCPU(b)-own)/float64(n)*1e3, "own-cpu-ms/job")
+			b.ReportMetric((redisCPU(b, ours.q.rdb)-theirs)/float64(n)*1e3, "redis-cpu-ms/job")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
