@@ -7,6 +7,7 @@ kills whatever is still alive in its namespace.
 """
 import mmap
 import os
+import select
 import signal
 
 from runner import linux
@@ -26,7 +27,8 @@ class Holders:
         self._stack = mmap.mmap(-1, _STACK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._top = linux.address_of(self._stack) + _STACK_BYTES - 64
         self._next = None
-        self._pids = {}  # of those that live or are dying, by their pidfds
+        self._pids = {}  # by their pidfds
+        self._dying = set()
 
     def make(self):
         """Makes the next one, unless there is one."""
@@ -41,10 +43,27 @@ class Holders:
         holder, self._next = self._next, None
         return holder
 
-    def bury(self, holder):
-        """Takes leave of one that has died, which its pidfd tells by being readable."""
-        os.waitpid(self._pids.pop(holder), 0)
-        os.close(holder)
+    def kill(self, holder):
+        """Ends the holder, and with it every process in its pid namespace."""
+        if holder not in self._dying:
+            signal.pidfd_send_signal(holder, signal.SIGKILL)
+            self._dying.add(holder)
+
+    def wait(self, *wanted):
+        """Those of the wanted descriptors that can be read, once there are any; holders that die meanwhile are taken leave of."""
+        poll = select.poll()
+        for fd in (*wanted, *self._dying):
+            poll.register(fd, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            for dead in ready & self._dying:
+                poll.unregister(dead)
+                self._dying.discard(dead)
+                os.waitpid(self._pids.pop(dead), 0)
+                os.close(dead)
+            ready.intersection_update(wanted)
+            if ready:
+                return ready
 
 
 def enter(holder, tmpfs_options):
@@ -52,11 +71,3 @@ def enter(holder, tmpfs_options):
     job's own working directory there."""
     linux.setns(holder, _PRIVATE)
     linux.mount_tmpfs("/tmp", tmpfs_options)
-
-
-def kill(holder):
-    """Ends the holder, and with it every process in its pid namespace."""
-    try:
-        signal.pidfd_send_signal(holder, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # killed before

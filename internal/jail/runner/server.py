@@ -72,9 +72,8 @@ def _serve(control, holders, settings, check):
     own = os.pidfd_open(os.getpid())
     interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
     holders.make()
-    dying = []
     while True:
-        _bury(holders, dying, control)
+        holders.wait(control.fileno())
         order, fds, _, _ = socket.recv_fds(control, 64, 8)
         if not order:
             os._exit(0)  # the worker is gone
@@ -92,49 +91,28 @@ def _serve(control, holders, settings, check):
         for fd in fds:
             os.close(fd)
         holders.make()  # while this job runs, or waits to
-        status, usage = _await_end(control, child, place)
+        status, usage = _await_end(control, holders, child, place)
         control.send(
             json.dumps(
                 {"status": status, "cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3, "max_rss": usage.ru_maxrss << 10}
             ).encode()
         )
         # Only now: the tear-down of the namespaces is nothing to wait for.
-        holder.kill(place)
-        dying.append(place)
+        holders.kill(place)
 
 
-def _bury(holders, dying, control):
-    """Returns when there is something to read from the worker; dead holders are not left lying about until then."""
-    poll = select.poll()
-    for fd in (control.fileno(), *dying):
-        poll.register(fd, select.POLLIN)
-    while True:
-        ready = [fd for fd, _ in poll.poll()]
-        for fd in ready:
-            if fd in dying:
-                dying.remove(fd)
-                poll.unregister(fd)
-                holders.bury(fd)
-        if control.fileno() in ready:
-            return
-
-
-def _await_end(control, child, place):
+def _await_end(control, holders, child, place):
     end = os.pidfd_open(child)
-    poll = select.poll()
-    poll.register(control, select.POLLIN)
-    poll.register(end, select.POLLIN)
     try:
         while True:
-            ready = dict(poll.poll())
-            if end in ready:
+            if end in holders.wait(control.fileno(), end):
                 _, status, usage = os.wait4(child, 0)
                 return status, usage
             order = control.recv(64)
             if order == b"dump":
                 signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
             elif order == b"kill":
-                holder.kill(place)
+                holders.kill(place)
             else:
                 os._exit(0)
     finally:
