@@ -60,9 +60,13 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		v.baseRSS = rss
 	}
 
+	exited := v.exited
+	if v.level == Process {
+		exited = nil // the job is the jail there, and may be done by now; its pipes tell whether it was walled
+	}
 	select {
 	case <-c.walled:
-	case <-v.exited:
+	case <-exited:
 		return Outcome{}, nil, errLost
 	}
 	if err := c.failure(); err != nil {
