@@ -199,7 +199,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 		set.UID = &uid
 	}
 	if !s.ids.split {
-		set.Rlimits["NPROC"] += 3 // the server and two holders may be of the same uid
+		set.Rlimits["NPROC"] += 3 // the server, the maker of namespaces and the holder are of the same uid
 	}
 	if p.alter != nil {
 		p.alter(&set)

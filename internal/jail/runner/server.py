@@ -30,12 +30,13 @@ def main(control, settings):
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
+        # The maker of namespaces is forked while there is little to copy.
+        holders = holder.Holders(control.close) if settings["mode"] == "fork" else None
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
         settings["seccomp"] = [bytes.fromhex(program) for program in settings["seccomp"]]
         rehearse.warm_up()
-        forks = settings["mode"] == "fork"
-        if forks and not linux.single_threaded():
+        if holders and not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
         gc.collect()
         gc.freeze()
@@ -46,8 +47,8 @@ def main(control, settings):
         os._exit(1)
     control.send(json.dumps({"ready": versions}).encode())
     try:
-        if forks:
-            _serve(control, holder.Holders(), settings, check)
+        if holders:
+            _serve(control, holders, settings, check)
         else:
             _serve_once(control, settings, check)
     except BaseException as error:
@@ -70,10 +71,8 @@ def _preload(names):
 
 def _serve(control, holders, settings, check):
     own = os.pidfd_open(os.getpid())
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    holders.make()
+    holders.order()
     while True:
-        holders.wait(control.fileno())
         order, fds, _, _ = socket.recv_fds(control, 64, 8)
         if not order:
             os._exit(0)  # the worker is gone
@@ -83,36 +82,40 @@ def _serve(control, holders, settings, check):
         linux.setns(place, linux.CLONE_NEWPID)
         child = os.fork()
         if child == 0:
-            signal.signal(signal.SIGINT, interrupt)
             _child(settings, check, place, fds)
         linux.setns(own, linux.CLONE_NEWPID)
         # The kernel turns the child's pid into the one that the worker knows it by.
         control.sendmsg([b'{"forked": true}'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("3i", child, os.getuid(), os.getgid()))])
         for fd in fds:
             os.close(fd)
-        holders.make()  # while this job runs, or waits to
-        status, usage = _await_end(control, holders, child, place)
+        status, usage = _await_end(control, child, place)
         control.send(
             json.dumps(
                 {"status": status, "cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3, "max_rss": usage.ru_maxrss << 10}
             ).encode()
         )
-        # Only now: the tear-down of the namespaces is nothing to wait for.
-        holders.kill(place)
+        # Only now: neither the tear-down of the namespaces nor the making of the next is anything to wait for.
+        holder.kill(place)
+        os.close(place)
+        holders.order()
 
 
-def _await_end(control, holders, child, place):
+def _await_end(control, child, place):
     end = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(end, select.POLLIN)
     try:
         while True:
-            if end in holders.wait(control.fileno(), end):
+            ready = dict(poll.poll())
+            if end in ready:
                 _, status, usage = os.wait4(child, 0)
                 return status, usage
             order = control.recv(64)
             if order == b"dump":
                 signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
             elif order == b"kill":
-                holders.kill(place)
+                holder.kill(place)
             else:
                 os._exit(0)
     finally:

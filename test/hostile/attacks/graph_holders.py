@@ -17,7 +17,7 @@ def main(**_):
             attempt("setns %d" % fd, linux.setns, fd, flags)
             attempt("kill %d" % fd, signal.pidfd_send_signal, fd, signal.SIGKILL)
     attempt("mount", linux.mount_tmpfs, "/tmp", "size=1g")
-    attempt("holders", lambda: holder.Holders().make())
+    attempt("holders", holder.Holders, lambda: None)
     attempt("seccomp", linux.install_seccomp, bytes.fromhex("0600000000 00ff7f".replace(" ", "")))
     attempt("no_new_privs", linux.prctl, "x", linux.PR_SET_NO_NEW_PRIVS, 0)
     return reached
