@@ -56,6 +56,11 @@ func (l *Ledger) Settle(t testing.TB, within time.Duration) Account {
 		again, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		j, err := l.Client.Get(again, e.id, 0)
+		for err != nil && again.Err() == nil {
+			// A Redis that has just changed places is found again after a moment, and the answer until then is 503.
+			pause(again, 50*time.Millisecond)
+			j, err = l.Client.Get(again, e.id, 0)
+		}
 		if err != nil {
 			l.complain("job %s cannot be read: %v", e.id, err)
 			return
