@@ -182,7 +182,7 @@ func (p *plan) args(s spec) []string {
 func (p *plan) settings(s spec, preload []string) settings {
 	l := p.limits
 	set := settings{
-		Mode: "fork", Preload: append([]string{}, preload...), Rehearse: true, Directory: s.directory, DropBounding: s.level == Namespaces,
+		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
 		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*64, jobUID, jobUID),
 		Rlimits: map[string]int64{
 			"NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
@@ -193,7 +193,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 	}
 	switch {
 	case s.level == Process:
-		set.Mode = "once"
+		set.Directory = s.directory
 	case s.ids.split:
 		uid := jobUID
 		set.UID = &uid

@@ -30,12 +30,11 @@ const (
 var runnerFiles embed.FS
 
 // runnerModules in the order in which they import one another; boot.py receives them.
-var runnerModules = []string{"linux", "denied", "encode", "report", "walls", "holder", "files", "script", "job", "rehearse", "server"}
+var runnerModules = []string{"linux", "memory", "denied", "encode", "report", "walls", "holder", "files", "script", "job", "rehearse", "server"}
 
 // settings is what boot.py and the server are told.
 type settings struct {
 	Modules      [][2]string      `json:"modules"`
-	Mode         string           `json:"mode"`
 	Preload      []string         `json:"preload"`
 	Rehearse     bool             `json:"rehearse"`
 	Tmpfs        string           `json:"tmpfs"`
@@ -161,6 +160,14 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 
 // boot sends the settings and the runner's sources, and waits for the libraries to be loaded.
 func (v *server) boot(s settings) error {
+	// At level Process there are no namespaces to make.
+	maker := []byte("#")
+	if v.level == Namespaces {
+		var err error
+		if maker, err = runnerFiles.ReadFile("runner/maker.py"); err != nil {
+			return err
+		}
+	}
 	for _, name := range runnerModules {
 		source, err := runnerFiles.ReadFile("runner/" + name + ".py")
 		if err != nil {
@@ -174,8 +181,10 @@ func (v *server) boot(s settings) error {
 	}
 	v.control.SetDeadline(time.Now().Add(startTimeout))
 	defer v.control.SetDeadline(time.Time{})
-	if _, err := v.control.Write([]byte(strconv.Itoa(len(blob)))); err != nil {
-		return v.broken("start", err)
+	for _, message := range [][]byte{maker, []byte(strconv.Itoa(len(blob)))} {
+		if _, err := v.control.Write(message); err != nil {
+			return v.broken("start", err)
+		}
 	}
 	for chunk := blob; len(chunk) > 0; {
 		n := min(len(chunk), 64<<10) // a packet must fit the socket's buffer

@@ -13,9 +13,12 @@ ENTRIES_MOST = 10_000
 
 
 class Directory:
-    def __init__(self):
-        self.path = os.getcwd()
+    def __init__(self, path):
+        self.path = path
         self._before = None
+
+    def watch(self):
+        """To be called before the job begins: from here on a change is the job's."""
         try:
             # Whatever makes or removes a name sets this to the present. The time that it has would not do: the kernel's clock
             # for files stands still for some milliseconds, in which a whole job can run.

@@ -1,4 +1,5 @@
 """One job, from its bytes to the bytes of its answer. Runs behind the walls; everything the user sends is first read here."""
+import faulthandler
 import io
 import json
 import mmap
@@ -14,27 +15,33 @@ BALLAST = 8 << 20
 
 
 class Runner:
-    """Everything of a job that does not depend on it, made ready while the child waits."""
+    """Everything of a job that does not depend on it. Made once, before the fork where there is one; descriptors 0 to 2 must be
+    pipes by then, if not yet the job's own."""
 
     def __init__(self, settings, check):
-        self._settings = settings
         self._check = check
+        self._result_bytes = settings["result_bytes"]
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
-        self._directory = files.Directory()
-        report.home = self._directory.path
-        self.measure()
+        self._directory = files.Directory(settings["directory"])
+        self._address_space = 0
+        report.home = settings["directory"]
         if hasattr(sys, "set_int_max_str_digits"):
             sys.set_int_max_str_digits(0)  # integers are exact, however long: in args, in results and in between
-        sys.path[:0] = [self._directory.path]
+        sys.path[:0] = [settings["directory"]]
         sys.argv[:] = [report.SCRIPT]
+        # Says where the script was when it crashed, or when the worker asks: to the result, since stderr is the script's own.
+        faulthandler.enable(walls.RESULT, all_threads=False)
+        faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False)
+        self.measure()
 
     def measure(self):
         """Takes the process's size, beyond which its job's memory is counted."""
-        self._address_space = walls.address_space(self._settings["server_space"])
+        self._address_space = walls.address_space(self._address_space)
 
     def serve(self):
         """Reads the job, runs it, writes the answer, ends the process."""
+        self._directory.watch()
         request = json.loads(_read_job(walls.JOB))
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
         if request["memory_bytes"]:
@@ -63,9 +70,9 @@ class Runner:
         except BaseException as error:
             self._ballast.close()
             return {"error": _document(error, request["script"]), "files": self._directory.collect()}, b""
-        if len(body) > self._settings["result_bytes"]:
+        if len(body) > self._result_bytes:
             message = "Script execution failed: the result is %d bytes of JSON, the limit is %d; return less"
-            return {"error": {"code": "output_limit", "message": message % (len(body), self._settings["result_bytes"])}}, b""
+            return {"error": {"code": "output_limit", "message": message % (len(body), self._result_bytes)}}, b""
         return {"files": self._directory.collect()}, body
 
 

@@ -2,7 +2,8 @@
 
 It reads what the worker sends and the exit status of its children; nothing that a child wrote.
 """
-import faulthandler
+import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -12,7 +13,7 @@ import socket
 import struct
 import sys
 
-from runner import denied, holder, job, linux, rehearse, walls
+from runner import denied, holder, job, linux, maker, memory, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -23,37 +24,78 @@ _COMMON = (
 # What costs more is only in the server that is large anyhow, to which the worker sends whatever mentions it.
 _LARGE = ("asyncio",)
 
+# The server's own descriptors are this or more.
+_OWN_FDS = 16
 
-def main(control, settings):
-    """Never returns. settings["mode"]: fork, or once where the host allows no inner namespaces."""
+
+def main(control, orders, settings):
+    """Never returns. orders: the descriptor to order namespaces by, or None where the host allows no inner ones; the one job of
+    this process then runs in it."""
     try:
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
-        # The maker of namespaces is forked while there is little to copy.
-        holders = holder.Holders(control.close) if settings["mode"] == "fork" else None
+        if orders is not None:
+            control, orders = _out_of_the_way(control, orders)
+        hooks = _ForkHooks()
+        layout = orders is not None and memory.Layout(settings["preload"])
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
-        settings["seccomp"] = [bytes.fromhex(program) for program in settings["seccomp"]]
         rehearse.warm_up()
-        if holders and not linux.single_threaded():
+        if orders is None:
+            control.send(json.dumps({"ready": versions}).encode())
+            _serve_once(control, settings, check)
+        if not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
+        server = Server(control, holder.Holders(orders), settings, check, hooks.fork())
         gc.collect()
+        layout.settle()
         gc.freeze()
         gc.disable()
-        settings["server_space"] = walls.address_space()
+        server.measure()
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
     control.send(json.dumps({"ready": versions}).encode())
     try:
-        if holders:
-            _serve(control, holders, settings, check)
-        else:
-            _serve_once(control, settings, check)
+        server.serve()
     except BaseException as error:
         control.send(json.dumps({"error": "%s: %s" % (type(error).__name__, error)}).encode())
     os._exit(1)
+
+
+def _out_of_the_way(control, orders):
+    """Keeps the descriptors 0 to 4 for what a job gets: the kernel gives those that it receives the lowest free numbers."""
+    control = socket.socket(fileno=fcntl.fcntl(control.detach(), fcntl.F_DUPFD_CLOEXEC, _OWN_FDS))
+    moved = fcntl.fcntl(orders, fcntl.F_DUPFD_CLOEXEC, _OWN_FDS)
+    os.close(orders)
+    for fd in walls.FDS:
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.dup2(walls.STDERR, fd)  # else a library might open something there
+    return control, moved
+
+
+class _ForkHooks:
+    """Notices libraries that want to be called around a fork; to be made before they are imported."""
+
+    def __init__(self):
+        self._wanted = []
+        register = os.register_at_fork
+
+        def noticed(**hooks):
+            # The standard library's are about locks, of which a process of one thread holds none, and random, which is seeded.
+            modules = {getattr(hook, "__module__", "") or type(hook).__module__ for hook in hooks.values()}
+            if not all(module.split(".")[0] in sys.stdlib_module_names for module in modules):
+                self._wanted.append(modules)
+            register(**hooks)
+
+        os.register_at_fork = noticed
+
+    def fork(self):
+        """The cheapest fork that leaves nothing out."""
+        return os.fork if self._wanted else linux.fork
 
 
 def _preload(names):
@@ -69,77 +111,110 @@ def _preload(names):
     return versions
 
 
-def _serve(control, holders, settings, check):
-    own = os.pidfd_open(os.getpid())
-    holders.order()
-    while True:
-        order, fds, _, _ = socket.recv_fds(control, 64, 8)
-        if not order:
-            os._exit(0)  # the worker is gone
-        if order != b"fork":
-            continue  # a kill that its child's end has overtaken
-        place = holders.take()
-        linux.setns(place, linux.CLONE_NEWPID)
-        child = os.fork()
-        if child == 0:
-            _child(settings, check, place, fds)
-        linux.setns(own, linux.CLONE_NEWPID)
-        # The kernel turns the child's pid into the one that the worker knows it by.
-        control.sendmsg([b'{"forked": true}'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("3i", child, os.getuid(), os.getgid()))])
-        for fd in fds:
-            os.close(fd)
-        status, usage = _await_end(control, child, place)
-        control.send(
-            json.dumps(
-                {"status": status, "cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3, "max_rss": usage.ru_maxrss << 10}
-            ).encode()
-        )
-        # Only now: neither the tear-down of the namespaces nor the making of the next is anything to wait for.
-        holder.kill(place)
-        os.close(place)
-        holders.order()
+class Server:
+    """Forks one child per job. What the children have in common is made here, before the first: they would each pay for the
+    pages of their own."""
 
+    def __init__(self, control, holders, settings, check, fork):
+        self._control, self._holders, self._fork = control, holders, fork
+        self._tmpfs = settings["tmpfs"].encode()
+        self._rehearse = settings["rehearse"]
+        self._walls = walls.Walls(settings)
+        self._seeds = walls.Seeds()
+        self._credentials = os.getuid(), os.getgid()
+        with _pipes():
+            self._runner = job.Runner(settings, check)
+        self.measure = self._runner.measure
 
-def _await_end(control, child, place):
-    end = os.pidfd_open(child)
-    poll = select.poll()
-    poll.register(control, select.POLLIN)
-    poll.register(end, select.POLLIN)
-    try:
+    def serve(self):
+        os.closerange(0, len(walls.FDS))
+        control = self._control
+        self._holders.order()
         while True:
-            ready = dict(poll.poll())
-            if end in ready:
-                _, status, usage = os.wait4(child, 0)
-                return status, usage
-            order = control.recv(64)
-            if order == b"dump":
-                signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
-            elif order == b"kill":
-                holder.kill(place)
-            else:
-                os._exit(0)
-    finally:
-        os.close(end)
+            order, fds, _, _ = socket.recv_fds(control, 64, len(walls.FDS))
+            if not order:
+                os._exit(0)  # the worker is gone
+            if order != b"fork":
+                continue  # a kill that its child's end has overtaken
+            if fds != list(walls.FDS):
+                raise RuntimeError("a job's descriptors came as %s" % fds)
+            place = self._holders.take()
+            linux.setns(place, linux.CLONE_NEWPID)
+            child = self._fork()
+            if child == 0:
+                self._child(place)
+            # The kernel turns the child's pid into the one that the worker knows it by.
+            credentials = struct.pack("3i", child, *self._credentials)
+            control.sendmsg([b'{"forked": true}'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
+            os.closerange(0, len(walls.FDS))
+            status, usage = self._await_end(child, place)
+            ended = b'{"status": %d, "cpu_ms": %.3f, "max_rss": %d}'
+            control.send(ended % (status, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss << 10))
+            # Only now: neither the tear-down of the namespaces nor the making of the next is anything to wait for.
+            holder.kill(place)
+            os.close(place)
+            self._holders.order()
+
+    def _await_end(self, child, place):
+        control = self._control
+        end = os.pidfd_open(child)
+        poll = select.poll()
+        poll.register(control, select.POLLIN)
+        poll.register(end, select.POLLIN)
+        try:
+            while True:
+                ready = dict(poll.poll())
+                if end in ready:
+                    _, status, usage = os.wait4(child, 0)
+                    return status, usage
+                order = control.recv(64)
+                if order == b"dump":
+                    signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
+                elif order == b"kill":
+                    holder.kill(place)
+                else:
+                    os._exit(0)
+        finally:
+            os.close(end)
+
+    def _child(self, place):
+        try:
+            os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
+            holder.enter(place, maker.PRIVATE, self._tmpfs)
+            os.closerange(len(walls.FDS), 1 << 16)
+            os.chdir("/tmp")
+            _prepare(self._walls, self._seeds, self._runner, self._rehearse)
+        except BaseException as error:
+            _fail(error)
+        finally:
+            os._exit(70)
 
 
-def _child(settings, check, place, fds):
+@contextlib.contextmanager
+def _pipes():
+    """Makes 0 to 2 pipes for a while, as a job has them: a stream remembers what it was opened on."""
+    saved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OWN_FDS) for fd in range(3)]
+    ends = os.pipe()
     try:
-        os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
-        holder.enter(place, settings["tmpfs"])
-        _prepare(settings, check, fds)
-    except BaseException as error:
-        _fail(error)
+        for fd, end in enumerate((ends[0], ends[1], ends[1])):
+            os.dup2(end, fd)
+        yield
     finally:
-        os._exit(70)
+        for fd, kept in enumerate(saved):
+            os.dup2(kept, fd)
+        for fd in (*saved, *ends):
+            os.close(fd)
 
 
 def _serve_once(control, settings, check):
-    order, fds, _, _ = socket.recv_fds(control, 64, 8)
+    order, fds, _, _ = socket.recv_fds(control, 64, len(walls.FDS))
     if order != b"fork":
         os._exit(0)
-    os.chdir(settings["directory"])
     try:
-        _prepare(settings, check, fds)
+        walls.take_descriptors(fds)
+        os.chdir(settings["directory"])
+        gc.freeze()
+        _prepare(walls.Walls(settings), walls.Seeds(), job.Runner(settings, check), settings["rehearse"])
     except BaseException as error:
         _fail(error)
     finally:
@@ -151,26 +226,19 @@ def _fail(error):
     os.write(walls.RESULT, b"!" + ("%s: %s" % (type(error).__name__, error)).encode()[:1000])
 
 
-def _prepare(settings, check, fds):
+def _prepare(around, seeds, runner, rehearsing):
     """Behind the walls, rehearsed, and on to the job."""
-    walls.take_descriptors(fds)
-    if settings["mode"] == "fork":
-        os.chdir("/tmp")
-    walls.raise_walls(settings)
-    walls.reseed()
-    # Says where the script was when it crashed, or when the worker asks: to the result, since stderr is the script's own.
-    faulthandler.enable(walls.RESULT, all_threads=False)
-    faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False)
+    around.rise()
+    seeds.renew()
     gc.enable()
     poll = select.poll()
     poll.register(walls.JOB, select.POLLIN)
     os.write(walls.RESULT, b"w")
-    if settings["rehearse"]:
+    if rehearsing:
         _rehearse(rehearse.steps(), poll)
-    runner = job.Runner(settings, check)
-    if settings["rehearse"] and not poll.poll(rehearse.IDLE_MS):
-        _rehearse(rehearse.deeper_steps(), poll)
-        runner.measure()
+        if not poll.poll(rehearse.IDLE_MS):
+            _rehearse(rehearse.deeper_steps(), poll)
+            runner.measure()
     runner.serve()
 
 

@@ -7,7 +7,7 @@ import sys
 
 from runner import linux
 
-STDIN, STDOUT, STDERR, JOB, RESULT = range(5)
+STDIN, STDOUT, STDERR, JOB, RESULT = FDS = range(5)
 
 # Asks a job where it is; see faulthandler.
 DUMP_SIGNAL = signal.SIGUSR2
@@ -22,38 +22,81 @@ def take_descriptors(fds):
     os.closerange(len(fds), 1 << 16)
 
 
-def raise_walls(settings):
-    """uid, capabilities, rlimits, no_new_privs, seccomp: in this order, since each takes away what the next did not need."""
-    uid = settings["uid"]
-    if uid is not None and os.getuid() != uid:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    linux.drop_capabilities()
-    for name, value in settings["rlimits"].items():
-        lower(getattr(resource, "RLIMIT_" + name), value)
-    linux.prctl("no_new_privs", linux.PR_SET_NO_NEW_PRIVS, 1)
-    for program in settings["seccomp"]:
-        linux.install_seccomp(program)
+class Walls:
+    """What all children of a server have in common, made ready once: a child that built it anew would pay for its pages."""
+
+    def __init__(self, settings):
+        self._uid = settings["uid"]
+        self._limits = [(number, _within(number, value)) for number, value in _numbered(settings["rlimits"])]
+        self._filters = [linux.Filter(bytes.fromhex(program)) for program in settings["seccomp"]]
+
+    def rise(self):
+        """uid, capabilities, rlimits, no_new_privs, seccomp: in this order, since each takes away what the next did not need."""
+        uid = self._uid
+        if uid is not None and os.getuid() != uid:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        linux.drop_capabilities()
+        for number, pair in self._limits:
+            resource.setrlimit(number, pair)
+        linux.no_new_privileges()
+        for program in self._filters:
+            program.install()
+
+
+def _numbered(limits):
+    return [(getattr(resource, "RLIMIT_" + name), value) for name, value in limits.items()]
+
+
+def _within(limit, value):
+    """value as soft and hard limit, or a hard limit that is lower still."""
+    hard = resource.getrlimit(limit)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    return value, value
 
 
 def lower(limit, value):
     """Sets soft and hard to value, or leaves a hard limit that is lower still."""
-    hard = resource.getrlimit(limit)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(limit, (value, value))
+    resource.setrlimit(limit, _within(limit, value))
 
 
-def reseed():
-    """What is forked twice from one server must not draw the same numbers twice. random reseeds itself after a fork."""
-    modules = sys.modules
-    if "tempfile" in modules:
-        modules["tempfile"]._name_sequence = None
-    if "numpy.random" in modules:
-        modules["numpy.random"].seed()
-    if "ssl" in modules:
-        modules["ssl"].RAND_add(os.urandom(32), 32.0)
+class Seeds:
+    """What is forked twice from one server must not draw the same numbers twice. OpenSSL sees to its own."""
+
+    def __init__(self):
+        self._random = sys.modules.get("random")
+        self._tempfile = sys.modules.get("tempfile")
+        self._numpy = sys.modules.get("numpy.random")
+        self._state = self._numpy and _numpy_state(self._numpy)
+
+    def renew(self):
+        if self._random:
+            self._random.seed()
+        if self._tempfile:
+            self._tempfile._name_sequence = None
+        if self._state:
+            linux.fill_random(*self._state)
+        elif self._numpy:
+            self._numpy.seed()
+
+
+def _numpy_state(module):
+    """Where numpy's global generator keeps its state, address and size, so that a child can fill it with random bytes: seed()
+    goes a long way round, 160 pages. None where the state does not lie as expected."""
+    try:
+        module.seed(0)
+        generator = module.mtrand._rand
+        address, size = generator._bit_generator.ctypes.state_address, 624 * 4
+        probe = bytes(range(256)) * (size // 256 + 1)
+        linux.copy(address, probe[:size])
+        name, key, position = generator.get_state()[:3]
+        if name == "MT19937" and key.tobytes() == probe[:size] and position == 624:
+            return address, size
+    except Exception:
+        pass  # another numpy: its own way, then
+    return None
 
 
 def address_space(least=0):
