@@ -8,16 +8,29 @@ from attack import attempt, reached
 
 
 def main(**_):
-    linux, holder, walls = (sys.modules.get("runner." + name) for name in ("linux", "holder", "walls"))
-    if not (linux and holder and walls):
+    linux, maker, holder = (sys.modules.get("runner." + name) for name in ("linux", "maker", "holder"))
+    if not (linux and maker and holder):
         return ["the runner's modules have other names: this attack is out of date"]
-    for flags in (linux.CLONE_NEWNS, linux.CLONE_NEWPID, linux.CLONE_NEWNET, 0x10000000):
-        attempt("unshare", linux.unshare, flags)
+    for flags in (0x20000, linux.CLONE_NEWPID, 0x40000000, 0x10000000, maker.PRIVATE if hasattr(maker, "PRIVATE") else 0):
+        attempt("unshare %#x" % flags, unshare, linux, flags)
         for fd in range(64):
             attempt("setns %d" % fd, linux.setns, fd, flags)
             attempt("kill %d" % fd, signal.pidfd_send_signal, fd, signal.SIGKILL)
-    attempt("mount", linux.mount_tmpfs, "/tmp", "size=1g")
-    attempt("holders", holder.Holders, lambda: None)
-    attempt("seccomp", linux.install_seccomp, bytes.fromhex("0600000000 00ff7f".replace(" ", "")))
-    attempt("no_new_privs", linux.prctl, "x", linux.PR_SET_NO_NEW_PRIVS, 0)
+    attempt("mount", linux.mount_tmpfs, b"/tmp", b"size=1g")
+    for fd in range(64):
+        attempt("order a holder %d" % fd, lambda: holder.Holders(fd).order())
+    if hasattr(maker, "start"):
+        attempt("make holders", maker.start, 0)
+    attempt("seccomp", linux.Filter(bytes.fromhex("0600000000 00ff7f".replace(" ", ""))).install)
+    attempt("no_new_privs", prctl, linux, linux.PR_SET_NO_NEW_PRIVS, 0)
     return reached
+
+
+def unshare(linux, flags):
+    if linux._unshare(flags) != 0:
+        raise OSError("unshare")
+
+
+def prctl(linux, option, value):
+    if linux._prctl(option, value, 0, 0, 0) != 0:
+        raise OSError("prctl")
