@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"syscall"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
@@ -50,58 +49,11 @@ const (
 
 // seccompPrograms returns the filters that a job installs on itself, in the kernel's own form.
 func seccompPrograms(native *arch.Info) ([][]byte, error) {
-	var programs [][]byte
-	for _, policy := range jobPolicies(native) {
-		program, err := assemble(policy)
-		if err != nil {
-			return nil, fmt.Errorf("seccomp: %w", err)
-		}
-		programs = append(programs, program)
+	program, err := encodeProgram(jobFilter(native))
+	if err != nil {
+		return nil, fmt.Errorf("seccomp: %w", err)
 	}
-	return programs, nil
-}
-
-// jobPolicies are one for each conditional call, because a filter with more than one compares a later call's number with an
-// earlier one's argument: the library does not load it again. The list comes last: it does not allow installing another.
-func jobPolicies(target *arch.Info) []seccomp.Policy {
-	var calls []string
-	for _, name := range allowedCalls {
-		if _, known := target.SyscallNames[name]; known {
-			calls = append(calls, name)
-		}
-	}
-	list := seccomp.Policy{
-		DefaultAction: seccomp.ActionErrno, // EPERM
-		Syscalls: []seccomp.SyscallGroup{
-			{Action: seccomp.ActionAllow, Names: append(calls, "clone")},
-			// Its flags lie in memory, where no filter can look; told that it does not exist, the C library uses clone.
-			{Action: seccomp.ActionErrno | seccomp.Action(syscall.ENOSYS), Names: []string{"clone3"}},
-		},
-	}
-	threads := seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls: []seccomp.SyscallGroup{{
-			Action: seccomp.ActionErrno,
-			NamesWithCondtions: []seccomp.NameWithConditions{
-				{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsNotSet, Value: newThread}}},
-				{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: newNamespaces}}},
-			},
-		}},
-	}
-	// A half of a datagram pair can send to any address there is, without connecting and out of a filter's sight. Streams and
-	// sequenced packets go to the other half alone. Datagram and raw are the types with this bit.
-	const datagrams = unix.SOCK_DGRAM
-	pairs := seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls: []seccomp.SyscallGroup{{
-			Action: seccomp.ActionErrno,
-			NamesWithCondtions: []seccomp.NameWithConditions{
-				{Name: "socketpair", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.NotEqual, Value: unix.AF_UNIX}}},
-				{Name: "socketpair", Conditions: seccomp.ArgumentConditions{{Argument: 1, Operation: seccomp.BitsSet, Value: datagrams}}},
-			},
-		}},
-	}
-	return []seccomp.Policy{threads, pairs, list}
+	return [][]byte{program}, nil
 }
 
 func assemble(policy seccomp.Policy) ([]byte, error) {
@@ -109,6 +61,11 @@ func assemble(policy seccomp.Policy) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return encodeProgram(instructions)
+}
+
+// encodeProgram writes instructions as the kernel reads them, eight bytes each.
+func encodeProgram(instructions []bpf.Instruction) ([]byte, error) {
 	raw, err := bpf.Assemble(instructions)
 	if err != nil {
 		return nil, err

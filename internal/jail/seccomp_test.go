@@ -227,11 +227,26 @@ func TestSeccompOuter(t *testing.T) {
 // filters run as the kernel runs them: all of them, and the strictest answer counts.
 type filters []*bpf.VM
 
-// filtersFor assembles the job's filters for an architecture and takes them from the bytes that the kernel is given.
+// filtersFor assembles the job's filter for an architecture and takes it from the bytes that the kernel is given.
 func filtersFor(t *testing.T, target *arch.Info) filters {
 	t.Helper()
-	var all filters
-	for _, policy := range jobPolicies(target) {
+	program, err := encodeProgram(jobFilter(target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filters{disassemble(t, program)}
+}
+
+// TestSeccompSearch holds the search tree against the list that the library makes of the same names.
+func TestSeccompSearch(t *testing.T) {
+	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		var names []string
+		for _, name := range allowedCalls {
+			if _, known := target.SyscallNames[name]; known {
+				names = append(names, name)
+			}
+		}
+		policy := seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: names}}}
 		// The library has no public way to assemble for a machine other than this one.
 		field := reflect.ValueOf(&policy).Elem().FieldByName("arch")
 		reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Set(reflect.ValueOf(target))
@@ -239,9 +254,18 @@ func filtersFor(t *testing.T, target *arch.Info) filters {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, disassemble(t, program))
+		list, tree := filters{disassemble(t, program)}, filtersFor(t, target)
+		for number := range 1 << 16 {
+			switch target.SyscallNumbers[number] {
+			case "clone", "clone3", "socketpair": // have tests of their own
+				continue
+			}
+			c := call{number: number, arch: uint32(target.ID)}
+			if got, want := tree.run(t, c), list.run(t, c); got != want {
+				t.Errorf("%s: call %d gets %#x, from a list %#x", target.Name, number, uint32(got), uint32(want))
+			}
+		}
 	}
-	return all
 }
 
 func disassemble(t *testing.T, program []byte) *bpf.VM {

@@ -13,6 +13,10 @@ from runner import encode, files, linux, report, script, walls
 # left to say so with.
 BALLAST = 8 << 20
 
+# What json.loads and json.dumps would put together anew each time.
+_decode = json.JSONDecoder().scan_once
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Runner:
     """Everything of a job that does not depend on it. Made once, before the fork where there is one; descriptors 0 to 2 must be
@@ -42,7 +46,7 @@ class Runner:
     def serve(self):
         """Reads the job, runs it, writes the answer, ends the process."""
         self._directory.watch()
-        request = json.loads(_read_job(walls.JOB))
+        request = _decode(_read_job(walls.JOB).decode(), 0)[0]
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
         if request["memory_bytes"]:
             walls.lower(resource.RLIMIT_AS, self._address_space + request["memory_bytes"])
@@ -55,7 +59,7 @@ class Runner:
         linux.flush_c_streams()
         for fd in (walls.STDOUT, walls.STDERR):
             _close(fd)
-        _write_all(walls.RESULT, json.dumps(header, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n" + body)
+        _write_all(walls.RESULT, _encode(header).encode("utf-8", "backslashreplace") + b"\n" + body)
         _close(walls.RESULT)
         # The answer is out, and the kernel's work of taking this process apart is nothing to wait for. The worker looks at what
         # the process has used, and then closes its end.

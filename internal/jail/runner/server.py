@@ -27,6 +27,11 @@ _LARGE = ("asyncio",)
 # The server's own descriptors are this or more.
 _OWN_FDS = 16
 
+# What comes with an order to fork: the job's descriptors, which the kernel has given the lowest free numbers.
+_ITS_FDS = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("5i", *walls.FDS))]
+_ROOM = socket.CMSG_SPACE(len(_ITS_FDS[0][2]))
+_FORKED = [b'{"forked": true}']
+
 
 def main(control, orders, settings):
     """Never returns. orders: the descriptor to order namespaces by, or None where the host allows no inner ones; the one job of
@@ -117,6 +122,8 @@ class Server:
 
     def __init__(self, control, holders, settings, check, fork):
         self._control, self._holders, self._fork = control, holders, fork
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
         self._tmpfs = settings["tmpfs"].encode()
         self._rehearse = settings["rehearse"]
         self._walls = walls.Walls(settings)
@@ -131,13 +138,13 @@ class Server:
         control = self._control
         self._holders.order()
         while True:
-            order, fds, _, _ = socket.recv_fds(control, 64, len(walls.FDS))
+            order, ancillary, _, _ = control.recvmsg(64, _ROOM)
             if not order:
                 os._exit(0)  # the worker is gone
             if order != b"fork":
                 continue  # a kill that its child's end has overtaken
-            if fds != list(walls.FDS):
-                raise RuntimeError("a job's descriptors came as %s" % fds)
+            if ancillary != _ITS_FDS:
+                raise RuntimeError("a job's descriptors came as %s" % ancillary)
             place = self._holders.take()
             linux.setns(place, linux.CLONE_NEWPID)
             child = self._fork()
@@ -145,7 +152,7 @@ class Server:
                 self._child(place)
             # The kernel turns the child's pid into the one that the worker knows it by.
             credentials = struct.pack("3i", child, *self._credentials)
-            control.sendmsg([b'{"forked": true}'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
+            control.sendmsg(_FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
             status, usage = self._await_end(child, place)
             ended = b'{"status": %d, "cpu_ms": %.3f, "max_rss": %d}'
@@ -156,15 +163,12 @@ class Server:
             self._holders.order()
 
     def _await_end(self, child, place):
-        control = self._control
+        control, poll = self._control, self._poll
         end = os.pidfd_open(child)
-        poll = select.poll()
-        poll.register(control, select.POLLIN)
         poll.register(end, select.POLLIN)
         try:
             while True:
-                ready = dict(poll.poll())
-                if end in ready:
+                if any(fd == end for fd, _ in poll.poll()):
                     _, status, usage = os.wait4(child, 0)
                     return status, usage
                 order = control.recv(64)
@@ -175,6 +179,7 @@ class Server:
                 else:
                     os._exit(0)
         finally:
+            poll.unregister(end)
             os.close(end)
 
     def _child(self, place):
