@@ -39,7 +39,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("api\n got %+v\nwant %+v", api, wantAPI)
 	}
 	wantWorker := Worker{
-		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailPython: "/usr/bin/python3",
+		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailCgroup: "auto", JailPython: "/usr/bin/python3",
 		JailPreload: Names{"numpy", "pandas"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JobDiskMB: 64, JobThreads: 16,
 		JobResultBytes: 8 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
 	}
@@ -122,6 +122,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"API_KEYS", ":" + strings.Repeat("ab", 32), "sha256sum"},
 		{"JAIL", "docker", "write one of: auto, nsjail, bubblewrap"},
 		{"JAIL_ISOLATION", "none", "write one of: namespaces, auto, process"},
+		{"JAIL_CGROUP", "on", "write one of: auto, required, off"},
 		{"JAIL_PYTHON", "python3", "is not an absolute path"},
 		{"JAIL_PRELOAD", "numpy;pandas", "is not a Python name"},
 		{"DENIED_NAMES", "os,../sys", "is not a Python name"},

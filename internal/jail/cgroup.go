@@ -3,6 +3,8 @@ package jail
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -72,8 +74,12 @@ type cgroups struct {
 var cgroupTree sync.Mutex
 
 // openCgroups finds out what a cgroup can bound here by putting a running jail into one.
-func openCgroups(l Limits, log *slog.Logger, v *server) *cgroups {
-	p, err := findPlace()
+func openCgroups(use CgroupUse, l Limits, log *slog.Logger, v *server) *cgroups {
+	if use == CgroupOff {
+		none := Control{Missing: "JAIL_CGROUP is off"}
+		return &cgroups{limits: l, log: log, enforced: Enforcement{none, none, none, none}}
+	}
+	p, err := placeOf("self")
 	var h hierarchy
 	if err == nil {
 		h, err = p.open()
@@ -150,21 +156,42 @@ func makeGroup(h hierarchy, b bounds) (group, error) {
 
 // report says what is not enforced, once: a limit must not be off and nobody know.
 func (c *cgroups) report() {
-	var missing []any
+	names, reasons := c.missing()
+	if len(names) == 0 {
+		return
+	}
+	var because []any
+	for i, name := range names {
+		because = append(because, name, reasons[i])
+	}
+	if len(slices.Compact(reasons)) == 1 {
+		because = []any{"missing", strings.Join(names, ", "), "because", reasons[0]}
+	}
+	c.log.Warn("cgroups do not enforce all of a job's limits; beside them there are its rlimits", because...)
+}
+
+// complete is nil where a cgroup bounds all that one can.
+func (c *cgroups) complete() error {
+	names, reasons := c.missing()
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("JAIL_CGROUP is required, but no cgroup bounds %s here: %s; give the worker a cgroup that it may write: on a host"+
+		" start it as root or in a systemd unit of its own with Delegate=yes, in a container mount /sys/fs/cgroup writable; or set"+
+		" JAIL_CGROUP=auto to run with rlimits alone", strings.Join(names, ", "), strings.Join(slices.Compact(reasons), "; "))
+}
+
+// missing names the limits that no cgroup holds, and why.
+func (c *cgroups) missing() (names, reasons []string) {
 	for _, e := range []struct {
 		name string
 		Control
 	}{{"memory", c.enforced.Memory}, {"swap", c.enforced.Swap}, {"pids", c.enforced.Pids}, {"cpu", c.enforced.CPU}} {
 		if e.By == "" {
-			missing = append(missing, e.name, e.Missing)
+			names, reasons = append(names, e.name), append(reasons, e.Missing)
 		}
 	}
-	if e := c.enforced; e.Memory.By == "" && e == (Enforcement{e.Memory, e.Memory, e.Memory, e.Memory}) {
-		missing = []any{"because", e.Memory.Missing}
-	}
-	if len(missing) > 0 {
-		c.log.Warn("cgroups do not enforce all of a job's limits; beside them there are its rlimits", missing...)
-	}
+	return names, reasons
 }
 
 // put gives the jail whose server is pid a cgroup of its own, before it forks its first child. It takes half a millisecond, and some

@@ -12,18 +12,28 @@ import (
 // controllers are those that bound a jail.
 var controllers = []string{"memory", "pids", "cpu"}
 
-// place is where this process stands in the host's cgroups.
+// place is where a process stands in the host's cgroups.
 type place struct {
 	v1 map[string]placeV1 // by controller, where it has a hierarchy of version 1
 	v2 string             // the directory in the unified hierarchy, or empty
 }
 
+// file is one of the process's cgroup: with version 1 the controller's hierarchy has it under a name of its own.
+func (p place) file(controller, v1, v2 string) (string, error) {
+	path := filepath.Join(p.v2, v2)
+	if p.v1["memory"].mount != "" {
+		path = filepath.Join(p.v1[controller].mount, p.v1[controller].path, v1)
+	}
+	text, err := os.ReadFile(path)
+	return strings.TrimSpace(string(text)), err
+}
+
 // placeV1 is a mount of version 1, /sys/fs/cgroup/memory say, and the path below it.
 type placeV1 struct{ mount, path string }
 
-// findPlace reads it off the kernel.
-func findPlace() (place, error) {
-	own, err := os.ReadFile("/proc/self/cgroup")
+// placeOf reads off the kernel where a process stands: a pid, or self.
+func placeOf(pid string) (place, error) {
+	own, err := os.ReadFile("/proc/" + pid + "/cgroup")
 	if err != nil {
 		return place{}, err
 	}

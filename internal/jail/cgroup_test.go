@@ -313,3 +313,47 @@ def main():
 		t.Logf("four threads used %.2f cores", cores)
 	}
 }
+
+// A pool that must have cgroups either has them or says what is missing and what to do.
+func TestCgroupRequired(t *testing.T) {
+	there := cgroupPool(t, Config{})
+	if names, _ := there.plan.cgroups.missing(); len(names) > 0 {
+		t.Skip("no cgroup bounds this here: ", names)
+	}
+	p := cgroupPool(t, Config{Cgroup: CgroupRequired})
+	wantResult(t, p, "def main(): return 1", "1")
+
+	lacking := Control{Missing: "the pids controller is not delegated to /here"}
+	some := &cgroups{enforced: Enforcement{Memory: Control{By: "cgroup v2"}, Swap: Control{By: "cgroup v2"}, Pids: lacking, CPU: lacking}}
+	err := some.complete()
+	for _, want := range []string{"JAIL_CGROUP is required", "no cgroup bounds pids, cpu here", lacking.Missing, "Delegate=yes"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error %v lacks %q", err, want)
+		}
+	}
+}
+
+// Without cgroups there is none, and nothing is promised that only one could hold.
+func TestCgroupOff(t *testing.T) {
+	c := Config{Level: Namespaces, Cgroup: CgroupOff}
+	p, err := Open(t.Context(), c)
+	if err != nil {
+		t.Skip("no jail can be made here: ", err)
+	}
+	defer p.Close()
+	if p.plan.cgroups.hierarchy != nil || p.loaded.idle[0].cgroup != nil {
+		t.Error("there is a cgroup")
+	}
+	if names, _ := p.plan.cgroups.missing(); len(names) != 4 {
+		t.Errorf("only %v count as missing", names)
+	}
+	walls, err := p.Prove(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range walls {
+		if strings.Contains(w.PromisedBy, "cgroup") {
+			t.Errorf("promised: %+v", w)
+		}
+	}
+}

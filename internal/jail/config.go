@@ -15,6 +15,18 @@ const (
 	Process Level = "process"
 )
 
+// CgroupUse says what becomes of a pool where cgroups cannot bound its jails.
+type CgroupUse string
+
+const (
+	// CgroupAuto takes what the host delegates, and says what it does not.
+	CgroupAuto CgroupUse = "auto"
+	// CgroupRequired refuses to start unless cgroups bound memory, swap, processes and processor time.
+	CgroupRequired CgroupUse = "required"
+	// CgroupOff makes none.
+	CgroupOff CgroupUse = "off"
+)
+
 // Backend is the program that builds the jail.
 type Backend string
 
@@ -30,6 +42,8 @@ type Config struct {
 	// Level: Namespaces refuses to start with less; empty takes the strongest that the host allows; Process takes no namespaces even
 	// where there are some.
 	Level Level
+	// Cgroup: CgroupAuto.
+	Cgroup CgroupUse
 	// Python is the interpreter's path: /usr/bin/python3.
 	Python string
 	// Preload are the modules imported before any job comes.
@@ -73,6 +87,7 @@ const MaxResultDepth = 1000
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.Python, "/usr/bin/python3")
+	setDefault(&c.Cgroup, CgroupAuto)
 	setDefault(&c.Slots, 1)
 	setDefault(&c.MaxJobs, 1000)
 	setDefault(&c.MaxAge, 30*time.Minute)

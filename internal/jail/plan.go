@@ -28,6 +28,7 @@ type plan struct {
 	aroundFilter []byte   // bubblewrap's form of the outer one
 	script       string
 	jails        *atomic.Int64
+	cgroupUse    CgroupUse
 	cgroups      *cgroups // nil until a first jail has been tried
 	log          *slog.Logger
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
@@ -41,7 +42,10 @@ func newPlan(c Config) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), log: c.Logger}
+	p := &plan{
+		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64),
+		cgroupUse: c.Cgroup, log: c.Logger,
+	}
 	if p.root, err = findRoot(c.Python); err != nil {
 		return nil, err
 	}
@@ -60,7 +64,16 @@ func newPlan(c Config) (*plan, error) {
 	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
 		return nil, err
 	}
-	return p, p.chooseLevel(c)
+	if err := p.chooseLevel(c); err != nil {
+		return nil, err
+	}
+	if c.Cgroup == CgroupRequired {
+		if err := p.cgroups.complete(); err != nil {
+			p.cgroups.close()
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
 // findBackend looks for the wanted program on PATH; wanted empty takes nsjail before bubblewrap.
@@ -125,7 +138,7 @@ func (p *plan) try() error {
 		return err
 	}
 	if p.cgroups == nil {
-		p.cgroups = openCgroups(p.limits, p.log, v)
+		p.cgroups = openCgroups(p.cgroupUse, p.limits, p.log, v)
 	}
 	v.close()
 	return nil

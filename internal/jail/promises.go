@@ -10,6 +10,10 @@ func wallsOf(p *plan) []Wall {
 	if p.backend == Bubblewrap {
 		bySandbox = "bubblewrap's seccomp filter"
 	}
+	threads, cgroup := "RLIMIT_NPROC", p.cgroups.enforced
+	if cgroup.Pids.By != "" {
+		threads += ", " + cgroup.Pids.By
+	}
 	var walls []Wall
 	for _, w := range []struct{ name, namespaces, process, tried string }{
 		{"host files", "mount namespace", own, "read and write what everybody may, look for anything but Python"},
@@ -31,9 +35,13 @@ func wallsOf(p *plan) []Wall {
 		{"outer filter", bySandbox, bySandbox, "keyctl beneath the job's own filter"},
 		{"one process", "the job's seccomp filter", "the job's seccomp filter", "fork"},
 		{"number of processes", "RLIMIT_NPROC", "RLIMIT_NPROC", "fork beneath the filter until it is refused"},
-		{"number of threads", "RLIMIT_NPROC, cgroup", "RLIMIT_NPROC, cgroup", "start threads until it is refused"},
+		{"number of threads", threads, threads, "start threads until it is refused"},
 		{"memory", "RLIMIT_AS", "RLIMIT_AS", "map more than the limit"},
 		{"descriptors", "RLIMIT_NOFILE", "RLIMIT_NOFILE", "open more than the limit"},
+		{"jail's memory", cgroup.Memory.By, cgroup.Memory.By, "take more than the cgroup's, with no rlimit before it"},
+		{"jail's swap", cgroup.Swap.By, cgroup.Swap.By, "look at the cgroup that its process is in"},
+		{"jail's processes", cgroup.Pids.By, cgroup.Pids.By, "start threads until it is refused, with no rlimit before it"},
+		{"jail's processor time", cgroup.CPU.By, cgroup.CPU.By, "look at the cgroup that its process is in"},
 		{"CPU time", "RLIMIT_CPU", "RLIMIT_CPU", "look for no limit"},
 		{"no core files", "RLIMIT_CORE", "RLIMIT_CORE", "look for a limit"},
 		{"time", "the worker's clock, SIGKILL", "the worker's clock, SIGKILL", "ignore every signal and go on for ever"},

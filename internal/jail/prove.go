@@ -49,16 +49,17 @@ func (p *Pool) Prove(ctx context.Context) ([]Wall, error) {
 	}
 	defer b.close()
 	found := map[string]string{}
-	var complete, beneath map[string]string
-	var errComplete, errBeneath error
-	var both sync.WaitGroup
-	both.Go(func() { complete, errComplete = p.attackComplete(ctx, b) })
-	both.Go(func() { beneath, errBeneath = p.attackBeneath(ctx, b) })
-	both.Wait()
-	if err := errors.Join(errComplete, errBeneath); err != nil {
+	var complete, beneath, whole map[string]string
+	var errComplete, errBeneath, errWhole error
+	var all sync.WaitGroup
+	all.Go(func() { complete, errComplete = p.attackComplete(ctx, b) })
+	all.Go(func() { beneath, errBeneath = p.attackBeneath(ctx, b) })
+	all.Go(func() { whole, errWhole = p.attackWhole(ctx) })
+	all.Wait()
+	if err := errors.Join(errComplete, errBeneath, errWhole); err != nil {
 		return nil, fmt.Errorf("prove the walls: %w", err)
 	}
-	for _, part := range []map[string]string{complete, beneath, b.touched()} {
+	for _, part := range []map[string]string{complete, beneath, whole, b.touched()} {
 		for wall, reached := range part {
 			if found[wall] == "" {
 				found[wall] = reached

@@ -1,0 +1,126 @@
+package jail
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// wholeLimits are those of the jail whose bounds as a whole are tried: small, so that going beyond them is quick and takes little
+// from the host. What writes them into a cgroup is the same for any.
+var wholeLimits = Limits{MemoryMB: 8, DiskMB: 8, Threads: 4}
+
+// So much more than its limits does the attack try to take: what is not counted as the job's own (kernelRoom, the server's pages),
+// and some.
+const (
+	wholeMegabytes = 256
+	wholeThreads   = 32
+)
+
+// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit before it that would do its work.
+func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
+	found := map[string]string{}
+	c := p.plan.cgroups
+	for wall, control := range map[string]Control{
+		"jail's memory": c.enforced.Memory, "jail's swap": c.enforced.Swap,
+		"jail's processes": c.enforced.Pids, "jail's processor time": c.enforced.CPU,
+	} {
+		found[wall] = control.Missing
+	}
+	if c.hierarchy == nil {
+		return found, nil
+	}
+	small, plan := *c, *p.plan
+	small.limits = wholeLimits
+	plan.cgroups = &small
+	plan.limits.MemoryMB = 1 << 20 // RLIMIT_AS, away
+	own, err := p.proving(ctx, plan, func(s *settings) {
+		s.Rehearse = false
+		delete(s.Rlimits, "NPROC")
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	if err := own.lookAtCgroup(found); err != nil {
+		return nil, err
+	}
+	if c.enforced.Pids.By != "" {
+		o, err := own.attackOnce(ctx, "threads", attackTimeout)
+		if err != nil {
+			return nil, err
+		}
+		found["jail's processes"] = reached(o)
+	}
+	if c.enforced.Memory.By != "" {
+		o, err := own.attackOnce(ctx, "memory", attackTimeout)
+		if err != nil {
+			return nil, err
+		}
+		// One that its cgroup has not ended may yet have been, by the container's.
+		if found["jail's memory"] = reached(o); o.Failure != nil && o.Failure.Code == MemoryLimit {
+			found["jail's memory"] = ""
+		}
+	}
+	return found, nil
+}
+
+// lookAtCgroup reads what the kernel says of the cgroup that a warm jail's Python is in.
+func (p *Pool) lookAtCgroup(found map[string]string) error {
+	p.loaded.mu.Lock()
+	pid := strconv.Itoa(p.loaded.idle[0].pid)
+	p.loaded.mu.Unlock()
+	at, err := placeOf(pid)
+	if err != nil {
+		return err
+	}
+	enforced := p.plan.cgroups.enforced
+	if enforced.Swap.By != "" {
+		memory, err := at.file("memory", "memory.limit_in_bytes", "memory.max")
+		if err != nil {
+			return err
+		}
+		swap, err := at.file("memory", "memory.memsw.limit_in_bytes", "memory.swap.max")
+		if err != nil {
+			found["jail's swap"] = err.Error()
+		} else if swap != "0" && swap != memory { // version 1 bounds the two together
+			found["jail's swap"] = fmt.Sprintf("%s, and %s of memory", swap, memory)
+		}
+	}
+	if enforced.CPU.By != "" {
+		quota, err := at.file("cpu", "cpu.cfs_quota_us", "cpu.max")
+		if err != nil {
+			found["jail's processor time"] = err.Error()
+		} else if quota != strconv.Itoa(cpuPeriod) && quota != fmt.Sprintf("%d %d", cpuPeriod, cpuPeriod) {
+			found["jail's processor time"] = quota + " of every " + strconv.Itoa(cpuPeriod)
+		}
+	}
+	return nil
+}
+
+// attackOnce runs one attack of whole.py as a job.
+func (p *Pool) attackOnce(ctx context.Context, name string, timeout time.Duration) (Outcome, error) {
+	script, err := attackFiles.ReadFile("attacks/whole.py")
+	if err != nil {
+		return Outcome{}, err
+	}
+	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return p.Run(ctx, Job{Script: string(script), Args: args, Timeout: timeout})
+}
+
+// reached is what an attack of whole.py says, or how it ended.
+func reached(o Outcome) string {
+	if o.Failure != nil {
+		return o.Failure.Message
+	}
+	var what string
+	if err := json.Unmarshal(o.Result, &what); err != nil {
+		return fmt.Sprintf("an answer that is not the attack's: %.200s", o.Result)
+	}
+	return what
+}
