@@ -35,9 +35,16 @@ var settings = []string{"DENIED_NAMES=", "JOB_TIMEOUT=20s", "LOG_LEVEL=info"}
 
 // eachJail runs f against the service with each backend and at each level that this machine can make.
 func eachJail(t *testing.T, slots int, f func(t *testing.T, s *service)) {
+	eachWorker(t, slots, func(t *testing.T, level string, worker *exec.Cmd, env []string) {
+		f(t, start(t, level, worker, env...))
+	})
+}
+
+// eachWorker is eachJail before anything is started.
+func eachWorker(t *testing.T, slots int, f func(t *testing.T, level string, worker *exec.Cmd, env []string)) {
 	env := append([]string{fmt.Sprintf("WORKER_CONCURRENCY=%d", slots)}, settings...)
 	harness.Backends(t, func(t *testing.T, jail string) {
-		f(t, start(t, namespaces, workerCommand(t), append(env, "JAIL="+jail, "JAIL_ISOLATION=namespaces")...))
+		f(t, namespaces, workerCommand(t), append(env, "JAIL="+jail, "JAIL_ISOLATION=namespaces"))
 	})
 	t.Run("process", func(t *testing.T) {
 		if _, err := exec.LookPath("nsjail"); err != nil {
@@ -49,7 +56,7 @@ func eachJail(t *testing.T, slots int, f func(t *testing.T, s *service)) {
 		}
 		worker := workerCommand(t)
 		worker.Path, worker.Args = own, []string{own, withoutNamespaces, worker.Path}
-		f(t, start(t, process, worker, append(env, "JAIL=nsjail", "JAIL_ISOLATION=auto", "JAIL_CHROOT="+rootTree(t))...))
+		f(t, process, worker, append(env, "JAIL=nsjail", "JAIL_ISOLATION=auto", "JAIL_CHROOT="+rootTree(t)))
 	})
 }
 
