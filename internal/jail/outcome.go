@@ -51,6 +51,8 @@ func ending(seen observation) *Failure {
 	case byFlood:
 		return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
 			"Script execution failed: output limit: more than %d MiB were written; %d bytes of each stream are kept", l.OutputBytes>>20*FloodFactor, l.OutputBytes)}
+	case byDisk:
+		return diskFull(l)
 	case byCancel:
 		return &Failure{Code: Crashed, Message: "Script execution failed: it was ended before it was done"}
 	}
@@ -65,6 +67,12 @@ func ending(seen observation) *Failure {
 		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time", seconds(seen.cpu))}
 	}
 	return &Failure{Code: Crashed, Message: fmt.Sprintf("Script execution failed: the process was killed by %s", unix.SignalName(signal))}
+}
+
+// diskFull is for a job whose working directory has no bound of its own.
+func diskFull(l Limits) *Failure {
+	return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
+		"Script execution failed: output limit: more than %d MB or %d files in the working directory", l.DiskMB, l.DiskMB*filesPerMB)}
 }
 
 func seconds(d time.Duration) string {

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ type plan struct {
 	limits       Limits
 	denied       []string
 	filters      [][]byte // the job's own
+	onceFilter   []byte   // besides those, at level Process
 	aroundFilter []byte   // bubblewrap's form of the outer one
 	script       string
 	jails        *atomic.Int64
@@ -34,6 +36,8 @@ type plan struct {
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
+	// unwatched leaves jobs at level Process as much room on disk as there is, unconfined leaves Landlock away: for tests of Prove.
+	unwatched, unconfined bool
 }
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
@@ -59,6 +63,9 @@ func newPlan(c Config) (*plan, error) {
 		return nil, fmt.Errorf("seccomp: %w", err)
 	}
 	if p.filters, err = seccompPrograms(native); err != nil {
+		return nil, err
+	}
+	if p.onceFilter, err = assemble(denyList(native, []string{"sendmsg"})); err != nil {
 		return nil, err
 	}
 	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
@@ -151,20 +158,34 @@ func (p *plan) start(preload []string) (*server, error) {
 		program: p.program, level: p.level, root: p.root, chroot: p.chroot, ids: newIDs(n), script: p.script,
 		openFiles: max(p.limits.OpenFiles, 256),
 	}
-	var cleanup func()
 	if p.level == Process {
-		outside, err := p.makeDirectory(s.ids.job)
-		if err != nil {
-			return nil, err
-		}
-		s.directory = strings.TrimPrefix(outside, p.chroot)
-		cleanup = func() { os.RemoveAll(outside) } // follows no symlink
+		return p.startOnDisk(s, preload)
+	}
+	return startServer(p, s, preload, nil)
+}
+
+// startOnDisk gives a jail at level Process its working directory.
+func (p *plan) startOnDisk(s spec, preload []string) (*server, error) {
+	outside, err := p.makeDirectory(s.ids.job)
+	if err != nil {
+		return nil, err
+	}
+	s.directory = strings.TrimPrefix(outside, p.chroot)
+	cleanup := func() { os.RemoveAll(outside) } // follows no symlink
+	d, err := newDisk(outside, s.ids.job, p.limits)
+	if err != nil {
+		cleanup()
+		return nil, err
 	}
 	v, err := startServer(p, s, preload, cleanup)
-	if err != nil && cleanup != nil {
+	if err != nil {
 		cleanup()
+		return nil, err
 	}
-	return v, err
+	if !p.unwatched {
+		v.disk = d
+	}
+	return v, nil
 }
 
 // makeDirectory makes the working directory of a job at level Process, which no other uid can look into.
@@ -196,7 +217,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 	l := p.limits
 	set := settings{
 		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
-		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*64, jobUID, jobUID),
+		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
 		Rlimits: map[string]int64{
 			"NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
 			// Its threads are all that the job's uid has, in a user namespace of its own.
@@ -207,6 +228,9 @@ func (p *plan) settings(s spec, preload []string) settings {
 	switch {
 	case s.level == Process:
 		set.Directory = s.directory
+		// A file without a name that travels in a socket is nowhere to be seen, and would be on the disk and not counted. Before the
+		// others, which do not allow installing one more.
+		set.Seccomp = append([]string{hex.EncodeToString(p.onceFilter)}, set.Seccomp...)
 	case s.ids.split:
 		uid := jobUID
 		set.UID = &uid

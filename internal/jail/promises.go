@@ -19,7 +19,7 @@ func wallsOf(p *plan) []Wall {
 		{"host files", "mount namespace", own, "read and write what everybody may, look for anything but Python"},
 		{"read-only root", "mount namespace", "", "look for a mount that can be written"},
 		{"no /proc", "mount namespace", own, "list /proc and /sys"},
-		{"size of the working directory", "tmpfs size", "", "ask for its size and number of files"},
+		{"size of the working directory", "tmpfs size", "the worker's look at it", "ask for its size and number of files, or put more into it"},
 		{"size of a file", "RLIMIT_FSIZE", "RLIMIT_FSIZE", "make a file longer than the working directory"},
 		{"predecessors", "mount namespace", "a directory of its own", "find what the last job wrote"},
 		{"other processes, seen", "pid namespace", "", "look for any by its number"},

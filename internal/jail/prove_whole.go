@@ -17,6 +17,8 @@ var wholeLimits = Limits{MemoryMB: 8, DiskMB: 8, Threads: 4}
 const (
 	wholeMegabytes = 256
 	wholeThreads   = 32
+	// diskPatience is what a job may take to be found with too much on disk.
+	diskPatience = 5 * time.Second
 )
 
 // attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit before it that would do its work.
@@ -29,13 +31,13 @@ func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 	} {
 		found[wall] = control.Missing
 	}
-	if c.hierarchy == nil {
+	if c.hierarchy == nil && p.plan.level != Process {
 		return found, nil
 	}
 	small, plan := *c, *p.plan
 	small.limits = wholeLimits
 	plan.cgroups = &small
-	plan.limits.MemoryMB = 1 << 20 // RLIMIT_AS, away
+	plan.limits.DiskMB, plan.limits.MemoryMB = wholeLimits.DiskMB, 1<<20 // no RLIMIT_AS
 	own, err := p.proving(ctx, plan, func(s *settings) {
 		s.Rehearse = false
 		delete(s.Rlimits, "NPROC")
@@ -64,7 +66,24 @@ func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 			found["jail's memory"] = ""
 		}
 	}
-	return found, nil
+	if p.plan.level == Process {
+		found["size of the working directory"], err = own.attackDisk(ctx)
+	}
+	return found, err
+}
+
+// attackDisk puts more into the working directory than may be there, in each of the ways in which the worker must look for it.
+func (p *Pool) attackDisk(ctx context.Context) (string, error) {
+	for _, attack := range []string{"names", "bytes", "mapped"} {
+		o, err := p.attackOnce(ctx, attack, diskPatience)
+		if err != nil {
+			return "", err
+		}
+		if o.Failure == nil || o.Failure.Code != OutputLimit {
+			return attack + ": " + reached(o), nil
+		}
+	}
+	return "", nil
 }
 
 // lookAtCgroup reads what the kernel says of the cgroup that a warm jail's Python is in.
@@ -106,7 +125,7 @@ func (p *Pool) attackOnce(ctx context.Context, name string, timeout time.Duratio
 	if err != nil {
 		return Outcome{}, err
 	}
-	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads})
+	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads, "disk_mb": wholeLimits.DiskMB})
 	if err != nil {
 		return Outcome{}, err
 	}

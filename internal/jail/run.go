@@ -89,6 +89,9 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
 		o = judge(seen, c.result.bytes(), j.Script)
 	}
+	if o.Failure == nil && v.disk.overAfter() {
+		o = Outcome{Failure: diskFull(limits)}
+	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
 		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: max(0, seen.cpu-before),
@@ -135,6 +138,7 @@ const (
 	byItself cause = iota
 	byTimeout
 	byFlood
+	byDisk
 	byCancel
 )
 
@@ -159,6 +163,8 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 	seen := observation{limits: l, level: v.level}
 	timeout := time.NewTimer(l.Timeout)
 	defer timeout.Stop()
+	overfull, stopWatching := v.disk.watch(v.jobPID())
+	defer stopWatching()
 	var kill, pause <-chan time.Time // when a job that is to end has said where it is, or not
 	var lost <-chan time.Time
 	end := func(why cause) {
@@ -223,6 +229,9 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 			end(byTimeout)
 		case <-c.flooded:
 			end(byFlood)
+		case <-overfull:
+			overfull = nil
+			end(byDisk)
 		case <-done:
 			done = nil
 			end(byCancel)

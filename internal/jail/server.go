@@ -72,6 +72,7 @@ type server struct {
 	successor          *server
 	cleanup            func()
 	cgroup             *jailCgroup
+	disk               *disk // at level Process
 }
 
 // event is one message of the server: how a child ended, or what broke.

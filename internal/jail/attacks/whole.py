@@ -1,6 +1,9 @@
 """Tries what bounds a jail as a whole, with the rlimits taken away that would come first. Each attack is a job of its own."""
 import mmap
+import os
+import tempfile
 import threading
+import time
 
 
 def main(attack, **limits):
@@ -33,4 +36,32 @@ def threads(threads, **_):
     return "%d threads" % len(started)
 
 
-ATTACKS = {"memory": memory, "threads": threads}
+def names(disk_mb, **_):
+    for i in range(disk_mb * 64 + 1):
+        os.mkdir(str(i))
+    time.sleep(60)
+
+
+def bytes_(disk_mb, **_):
+    """Too much together: a part has names, and a part is open and has none."""
+    with open("named", "wb") as named, tempfile.TemporaryFile(dir=".") as nameless:
+        for f in (named, nameless):
+            f.write(bytes((disk_mb * 3 << 20) // 4))
+            f.flush()
+        time.sleep(60)
+
+
+def mapped(**_):
+    """Files without a name that are not open any more."""
+    kept = []
+    for _ in range(3):
+        with tempfile.TemporaryFile(dir=".") as f:
+            f.write(bytes(4096))
+            f.flush()
+            kept.append(mmap.mmap(f.fileno(), 4096))
+    # The mapping of Python's own keeps a descriptor.
+    os.closerange(5, 256)
+    time.sleep(60)
+
+
+ATTACKS = {"memory": memory, "threads": threads, "names": names, "bytes": bytes_, "mapped": mapped}
