@@ -27,8 +27,8 @@ type disk struct {
 const (
 	// firstLook is after most jobs have ended, so that it costs them nothing.
 	firstLook = 50 * time.Millisecond
-	// lookShare is how much longer than a look the pause after it is: looks take a twentieth of one core at most.
-	lookShare = 20
+	// lookShare is how much longer than a look the pause after it is: looks take a tenth of one core at most.
+	lookShare = 10
 	// deepest is how many folders may lie in one another; each is an open descriptor of the worker's during a look.
 	deepest = 200
 	// filesPerMB is how many names a working directory has room for, at both levels.
