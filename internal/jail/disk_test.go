@@ -29,7 +29,7 @@ func TestDiskUsage(t *testing.T) {
 		}, true},
 		{"a link out", func(dir string) error { return os.Symlink(elsewhere, filepath.Join(dir, "l")) }, false},
 		{"a file with three names", func(dir string) error {
-			must(t, file(1 << 19)(dir))
+			must(t, file(1<<19)(dir))
 			must(t, os.Link(filepath.Join(dir, "f"), filepath.Join(dir, "g")))
 			return os.Link(filepath.Join(dir, "f"), filepath.Join(dir, "h"))
 		}, false},
@@ -37,7 +37,7 @@ func TestDiskUsage(t *testing.T) {
 			for i := range 3 {
 				below := filepath.Join(dir, strconv.Itoa(i))
 				must(t, os.Mkdir(below, 0o700))
-				must(t, file(1 << 19)(below))
+				must(t, file(1<<19)(below))
 			}
 			return nil
 		}, true},

@@ -201,15 +201,20 @@ func (p *plan) makeDirectory(uid int) (string, error) {
 	return dir, nil
 }
 
-func (p *plan) args(s spec) []string {
-	args := bubblewrapArgs(s)
+// command is what starts a jail: the program to execute and its arguments, the name that it goes by first.
+func (p *plan) command(s spec) (path string, args []string, err error) {
+	args = bubblewrapArgs(s)
 	if p.backend == Nsjail {
 		args = nsjailArgs(s)
 	}
 	if p.alterArgs != nil {
 		args = p.alterArgs(args)
 	}
-	return args
+	if s.level != Process || p.unconfined {
+		return args[0], args, nil
+	}
+	args, err = confined(s, args)
+	return "/proc/self/exe", args, err
 }
 
 // settings tells the runner its part. Memory and CPU time are the single job's and come with it.

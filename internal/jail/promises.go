@@ -23,7 +23,7 @@ func wallsOf(p *plan) []Wall {
 		{"size of a file", "RLIMIT_FSIZE", "RLIMIT_FSIZE", "make a file longer than the working directory"},
 		{"predecessors", "mount namespace", "a directory of its own", "find what the last job wrote"},
 		{"other processes, seen", "pid namespace", "", "look for any by its number"},
-		{"other processes, signalled", "pid namespace", "uid, Landlock", "signal the worker and its group"},
+		{"other processes, signalled", "pid namespace", "uid, Landlock", "signal the worker, its group, and whatever has a number"},
 		{"nothing outlives its job", "pid namespace", "", "fork beneath the filter and answer"},
 		{"network", "network namespace", "", "connect beneath the filter: TCP, abstract socket; find a route"},
 		{"shared memory", "ipc namespace", "", "open a segment of the host's beneath the filter"},

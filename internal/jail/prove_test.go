@@ -2,7 +2,9 @@ package jail
 
 import (
 	"cmp"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,23 +56,29 @@ func TestProve(t *testing.T) {
 	})
 }
 
-// removals take one wall away each. Python's part is changed by a module that is loaded before the runner's own.
-var removals = []struct {
+// removal takes one wall away. Python's part is changed by a module that is loaded before the runner's own.
+type removal struct {
 	wall string
 	// kinds are where it is taken away; nil is everywhere but in bubblewrap, whose jobs run behind the same Python.
 	kinds    []string
 	settings func(*settings)
 	args     func([]string) []string
+	plan     func(*plan)
 	// says is what the error holds in place of the wall's name, where without the wall there is no jail at all.
 	says string
-}{
+	// root says that only root can.
+	root bool
+}
+
+var removals = []removal{
 	{wall: "system calls", settings: func(s *settings) { s.Seccomp = []string{} }},
 	{wall: "one process", settings: func(s *settings) { s.Seccomp = []string{} }},
 	{wall: "another user", kinds: fresh, settings: func(s *settings) { s.UID = nil }},
 	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`, "import os; os.setresuid = lambda *a: None")},
 	{wall: "number of processes", settings: func(s *settings) { delete(s.Rlimits, "NPROC") }},
 	{wall: "descriptors", settings: limit("NOFILE", 4096), args: replace("--rlimit_nofile", "hard")},
-	{wall: "size of a file", settings: limit("FSIZE", 1<<40)},
+	{wall: "size of a file", kinds: []string{"nsjail"}, settings: limit("FSIZE", 1<<40)},
+	{wall: "size of a file", kinds: once, settings: limit("FSIZE", 1<<40), says: "output limit: more than"}, // the wall behind it
 	{wall: "no core files", settings: limit("CORE", 1<<20), args: replace("--rlimit_core", "100")},
 	{wall: "memory", settings: python("import resource; resource.RLIMIT_AS = resource.RLIMIT_RSS")},
 	{wall: "CPU time", settings: python("import resource; resource.RLIMIT_CPU = resource.RLIMIT_RSS")},
@@ -94,25 +102,141 @@ var removals = []struct {
 	{wall: "host files", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc", "/etc", "--remount-ro", "/")},
 	{wall: "read-only root", kinds: []string{"nsjail"}, args: insert("--rw")},
 	{wall: "read-only root", kinds: []string{"bubblewrap"}, args: drop("--remount-ro")},
+	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.unwatched = true }},
+	{wall: "host files", kinds: once, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "no /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.unconfined = true }, settings: func(s *settings) {
+		s.Directory = shared
+	}},
+	{wall: "another user", kinds: once, root: true, args: asRoot},
+	{wall: "no capabilities", kinds: once, root: true, args: asRoot,
+		settings: without(`if name == "capset": return lambda *a: 0`, "")},
+	{wall: "no new privileges", kinds: once, says: "walls: ", args: func(args []string) []string {
+		return drop("--seccomp_string", "--disable_no_new_privs")(args)
+	}, plan: func(p *plan) { p.unconfined = true }, // Landlock asks for it
+		settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
+	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "other processes, signalled", kinds: fresh, settings: func(s *settings) {
+		outside(s)
+		s.UID = nil // the server's
+		s.Tmpfs = strings.NewReplacer("uid=1000", "uid=0", "gid=1000", "gid=0").Replace(s.Tmpfs)
+	}},
+	{wall: "other processes, seen", kinds: fresh, settings: outside},
+	{wall: "nothing outlives its job", kinds: fresh, settings: outside},
+	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") }, plan: bounding(func(b *bounds) { b.pids = 0 })},
+	{wall: "time", kinds: []string{"nsjail"}, says: "a killed job did not end", settings: python("import signal; signal.pidfd_send_signal = lambda *a: None")},
+	{wall: "time", kinds: once, says: "a job's output did not end with it", settings: python(`
+import os
+chdir = os.chdir
+def behind(path):
+    # What the worker knows as the job is another process.
+    job = os.fork()
+    if job:
+        os.closerange(0, 1 << 10)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]))
+    chdir(path)
+os.chdir = behind`)},
+	{wall: "jail's memory", kinds: everywhere, plan: bounding(func(b *bounds) { b.memory, b.noSwap = 0, false })},
+	{wall: "jail's swap", kinds: everywhere, plan: bounding(func(b *bounds) { b.noSwap = false })},
+	{wall: "jail's processes", kinds: everywhere, plan: bounding(func(b *bounds) { b.pids = 0 })},
+	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *bounds) { b.cpu = 0 })},
+	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) {
+		c := *p.cgroups
+		c.hierarchy = deserted{c.hierarchy}
+		p.cgroups = &c
+	}},
 	{wall: "worker's environment", kinds: []string{"nsjail", "process"}, args: insert("--env", "OTHER=a secret of the worker")},
 	{wall: "worker's environment", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
 }
 
-// fresh are the kinds with namespaces.
-var fresh = []string{"nsjail", "bubblewrap"}
+// fresh are the kinds with namespaces, once is the one without.
+var (
+	fresh      = []string{"nsjail", "bubblewrap"}
+	once       = []string{"process"}
+	everywhere = []string{"nsjail", "bubblewrap", "process"}
+)
+
+// shared is a directory that every job of a test can write to; it is the test's to make and remove.
+var shared string
+
+// asRoot makes a job at level Process a process of root's, which can enter its directory while it has its capabilities.
+func asRoot(args []string) []string {
+	return insert("--keep_caps")(replace("--group", "0")(replace("--user", "0")(args)))
+}
+
+// outside leaves jobs out of the pid namespaces that are made for them; what ends the namespace then has to end the job, too.
+var outside = without(`
+        if name == "setns": return lambda fd, flags: 0 if flags == 0x20000000 else real(fd, flags & ~0x20000000)`, `
+import os, signal
+children, fork, send = [], os.fork, signal.pidfd_send_signal
+def forked():
+    children.append(fork())
+    return children[-1]
+def end(fd, number):
+    send(fd, number)
+    if number == signal.SIGKILL:
+        os.kill(children[-1], number)
+os.fork, signal.pidfd_send_signal = forked, end`)
+
+// bounding changes what is asked of the cgroups.
+func bounding(change func(*bounds)) func(*plan) {
+	return func(p *plan) {
+		c := *p.cgroups
+		if c.hierarchy != nil {
+			c.hierarchy = lenient{c.hierarchy, change}
+		}
+		p.cgroups = &c
+	}
+}
+
+// lenient is a hierarchy that sets less than it is asked to.
+type lenient struct {
+	hierarchy
+	change func(*bounds)
+}
+
+func (h lenient) make(name string, b bounds) (group, error) {
+	h.change(&b)
+	return h.hierarchy.make(name, b)
+}
+
+// deserted makes groups that nobody gets into.
+type deserted struct{ hierarchy }
+
+type desertedGroup struct{ group }
+
+func (h deserted) make(name string, b bounds) (group, error) {
+	g, err := h.hierarchy.make(name, b)
+	return desertedGroup{g}, err
+}
+
+func (desertedGroup) add(int) error { return nil }
 
 // TestProveNotices takes away one wall after the other, and expects to be told which.
 func TestProveNotices(t *testing.T) {
 	t.Setenv("DATABASE_PASSWORD", "a secret of the worker")
+	shared = t.TempDir()
+	must(t, os.Chmod(shared, 0o777))
+	must(t, os.Chmod(filepath.Dir(shared), 0o755))
 	eachKind(t, func(t *testing.T, p *Pool) {
+		promised := promises(p.plan)
 		kind := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
 		for _, r := range removals {
 			if kinds := r.kinds; kinds == nil && kind == "bubblewrap" || kinds != nil && !slices.Contains(kinds, kind) {
 				continue
 			}
 			t.Run(r.wall, func(t *testing.T) {
+				if !promised[r.wall] {
+					t.Skip("nothing promises it here")
+				}
+				if r.root && os.Geteuid() != 0 {
+					t.Skip("not root")
+				}
 				broken := *p.plan
 				broken.alter, broken.alterArgs = r.settings, r.args
+				if r.plan != nil {
+					r.plan(&broken)
+				}
 				weak := &Pool{config: p.config, plan: &broken}
 				walls, err := weak.Prove(t.Context())
 				if err == nil {
@@ -125,6 +249,31 @@ func TestProveNotices(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestEveryPromiseIsTakenAway keeps a wall from being promised that nobody would miss.
+func TestEveryPromiseIsTakenAway(t *testing.T) {
+	there := Control{By: "cgroup"}
+	for level, kinds := range map[Level][]string{Namespaces: fresh, Process: once} {
+		all := &plan{backend: Nsjail, level: level, cgroups: &cgroups{enforced: Enforcement{there, there, there, there}}}
+		for wall := range promises(all) {
+			if !slices.ContainsFunc(removals, func(r removal) bool {
+				return r.wall == wall && (r.kinds == nil || slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(r.kinds, k) }))
+			}) {
+				t.Errorf("level %s promises %q, and no test takes it away", level, wall)
+			}
+		}
+	}
+}
+
+func promises(p *plan) map[string]bool {
+	all := map[string]bool{}
+	for _, w := range wallsOf(p) {
+		if w.Promised() {
+			all[w.Name] = true
+		}
+	}
+	return all
 }
 
 func python(source string) func(*settings) {

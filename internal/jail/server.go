@@ -105,14 +105,10 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		control: control, events: make(chan event, 4), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
 		started: time.Now(), cleanup: cleanup,
 	}
-	args := p.args(s)
-	path := args[0]
-	if s.level == Process {
-		if args, err = confined(s, args); err != nil {
-			control.Close()
-			return nil, err
-		}
-		path = "/proc/self/exe"
+	path, args, err := p.command(s)
+	if err != nil {
+		control.Close()
+		return nil, err
 	}
 	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
 	if p.backend == Bubblewrap {

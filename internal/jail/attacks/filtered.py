@@ -101,7 +101,9 @@ def exists(pid):
 
 @attack("other processes, signalled")
 def signalled(pid, **_):
-    for target in [pid, -pid] if pid > 1 else [pid] if pid else []:
+    for target in [*range(2, 4096), pid, -pid] if pid > 1 else [*range(2, 4096), pid]:
+        if target in (0, os.getpid()):
+            continue
         if not fails(os.kill, target, 0):
             return "kill(%d)" % target
 
