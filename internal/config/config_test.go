@@ -111,6 +111,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"KEY_JOBS_IN_FLIGHT", "-1", "write a number from 0"},
 		{"QUEUE_LIMIT", "0", "write a number from 1"},
 		{"QUEUE_SHARDS", "0", "write a number from 1"},
+		{"QUEUE_SHARDS", "257", "write a number from 1 to 256"},
 		{"LISTEN_ADDR", "8080", "is not host:port; write one such as :8080"},
 		{"LISTEN_ADDR", ":99999", "is not host:port"},
 		{"PORT", "eighty", "is not a port; write a number"},

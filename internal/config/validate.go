@@ -11,11 +11,14 @@ import (
 	"time"
 )
 
+// maxShards is how many queues the queue has names for: which one a job is in stands in one byte of its id.
+const maxShards = 256
+
 // Validate implements Process.
 func (s *Service) Validate() error {
 	return errors.Join(
 		checkRedisURL(s.RedisURL),
-		between("QUEUE_SHARDS", s.QueueShards, 1, 1024),
+		between("QUEUE_SHARDS", s.QueueShards, 1, maxShards),
 		atLeast("JOB_TIMEOUT", s.JobTimeout, 10*time.Millisecond),
 		atMost("JOB_TIMEOUT", s.JobTimeout, 12*time.Hour),
 		between("JOB_MEMORY_MB", s.JobMemoryMB, 1, 1<<20),

@@ -221,7 +221,7 @@ func FuzzJudge(f *testing.F) {
 }
 
 func FuzzDepth(f *testing.F) {
-	for _, seed := range []string{`1`, `[[],{"a":["\\\"["]}]`, `"\u005b["`, `{"]":1}`} {
+	for _, seed := range []string{`1`, `[[],{"a":["\\\"["]}]`, `"\u005b["`, `{"]":1}`, `[{},{},[[]],[]]`, `{"a":{},"b":{"c":{}}}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
