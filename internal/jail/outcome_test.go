@@ -200,8 +200,13 @@ func FuzzJudge(f *testing.F) {
 	} {
 		f.Add([]byte(seed), uint16(0))
 		f.Add([]byte(seed), uint16(syscall.SIGSEGV))
+		f.Add([]byte(seed), uint16(0x80))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, status uint16) {
+		const core = 0x80
+		if status&0x7f == 0 {
+			status &^= core // the kernel sets it beside a signal only
+		}
 		o := judge(observation{status: syscall.WaitStatus(status), limits: testLimits}, sent, "x = 1\n")
 		if (o.Failure == nil) == (o.Result == nil) {
 			t.Fatalf("neither or both: %+v", o)
