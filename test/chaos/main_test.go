@@ -3,29 +3,13 @@
 package chaos
 
 import (
-	"flag"
-	"fmt"
-	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"safepy/test/harness"
 )
 
-func TestMain(m *testing.M) {
-	if err := harness.Adopt(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	flag.Parse()
-	// One test per core is for tests that compute. These wait: for leases to run out.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
-}
+// One test per core is for tests that compute. These wait: for leases to run out.
+func TestMain(m *testing.M) { harness.Main(m, 8) }
 
 // TestChaos runs everything side by side, for most of the time is spent on waiting for leases to run out. Whatever was killed,
 // no process stays behind.

@@ -4,23 +4,14 @@
 package docs
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"safepy/test/harness"
 )
 
-func TestMain(m *testing.M) {
-	if err := harness.Adopt(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { harness.Main(m, 0) }
 
 // withExamples are the documents whose examples are run.
 var withExamples = []string{"README.md", "docs/api.md"}

@@ -2,19 +2,9 @@
 package e2e
 
 import (
-	"fmt"
-	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"safepy/test/harness"
 )
 
-func TestMain(m *testing.M) {
-	if err := harness.Adopt(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { harness.Main(m, 0) }

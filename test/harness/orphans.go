@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt makes this test's process the parent of whatever its processes leave behind, so that Orphans can find it. For TestMain.
-func Adopt() error {
+// adopt makes this test's process the parent of whatever its processes leave behind, so that Orphans can find it.
+func adopt() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become the reaper of orphans: %w", err)
 	}

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"safepy/test/harness"
 )
 
@@ -23,11 +21,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runWithoutNamespaces(os.Args[2:]))
 		os.Exit(1)
 	}
-	if err := harness.Adopt(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
+	harness.Main(m, 0)
 }
 
 // settings of every worker here: no name is denied, since the scripts' manners are not what is tested.

@@ -5,29 +5,13 @@
 package redis
 
 import (
-	"flag"
-	"fmt"
-	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"safepy/test/harness"
 )
 
-func TestMain(m *testing.M) {
-	if err := harness.Adopt(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	flag.Parse()
-	// Much of this is waiting for a Redis that does not answer.
-	if err := flag.Set("test.parallel", "4"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
-}
+// Much of this is waiting for a Redis that does not answer.
+func TestMain(m *testing.M) { harness.Main(m, 4) }
 
 func TestRedis(t *testing.T) {
 	t.Run("side by side", func(t *testing.T) {
