@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -18,12 +17,18 @@ import (
 	"safepy/internal/jobs"
 )
 
+const usage = `usage: api [--version] [healthcheck]
+
+Serves the HTTP API. healthcheck asks the one that serves on LISTEN_ADDR whether it lives. The settings are environment variables:
+
+`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal stops gracefully; with the handler gone the second one kills.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil && !errors.Is(err, config.ErrSaid) {
 		fmt.Fprintln(os.Stderr, "api:", err)
 		os.Exit(1)
 	}
@@ -32,29 +37,15 @@ func main() {
 // run is the program. It returns when ctx has ended and every call that was waiting has its answer.
 func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stderr io.Writer) error {
 	var cfg config.API
-	flags := flag.NewFlagSet("api", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintf(stdout, "usage: api [--version] [healthcheck]\n\nServes the HTTP API, or asks the one that is running whether it lives. Its settings are environment variables:\n\n%s", config.Table(&cfg))
-	}
-	version := flags.Bool("version", false, "print the version and exit")
-	if err := flags.Parse(args); err != nil {
+	words, err := config.CommandLine(&cfg, "api", usage, args, lookup, stdout, stderr)
+	if err != nil {
 		return err
 	}
-	check := flags.NArg() == 1 && flags.Arg(0) == "healthcheck"
-	if flags.NArg() > 0 && !check {
-		return fmt.Errorf("unknown argument %q; settings are environment variables, see --help", flags.Arg(0))
-	}
-	if *version {
-		fmt.Fprintln(stdout, "api", config.BuildVersion())
-		return nil
-	}
-
-	if err := config.Load(&cfg, lookup); err != nil {
-		return err
-	}
-	if check {
+	switch {
+	case len(words) == 1 && words[0] == "healthcheck":
 		return healthcheck.Run(ctx, cfg.ListenAddr)
+	case len(words) > 0:
+		return config.Unknown(words)
 	}
 	log := cfg.Logger(stderr)
 	jobs.LogRedis(log)

@@ -8,7 +8,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,7 +38,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil && !errors.Is(err, config.ErrSaid) {
 		fmt.Fprintln(os.Stderr, "standalone:", err)
 		os.Exit(1)
 	}
@@ -47,27 +46,17 @@ func main() {
 
 func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stderr io.Writer) error {
 	var cfg config.Standalone
-	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stdout, usage, config.Table(&cfg)) }
-	version := flags.Bool("version", false, "print the version and exit")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if *version {
-		fmt.Fprintln(stdout, "standalone", config.BuildVersion())
-		return nil
-	}
-	if err := config.Load(&cfg, lookup); err != nil {
+	words, err := config.CommandLine(&cfg, "standalone", usage, args, lookup, stdout, stderr)
+	if err != nil {
 		return err
 	}
 	switch {
-	case flags.NArg() == 0:
+	case len(words) == 0:
 		return serve(ctx, cfg, cfg.API.Logger(stderr))
-	case flags.Arg(0) == "healthcheck" && flags.NArg() == 1:
+	case words[0] == "healthcheck" && len(words) == 1:
 		return healthcheck.Run(ctx, cfg.ListenAddr)
 	}
-	return fmt.Errorf("unknown arguments %q; see --help", flags.Args())
+	return config.Unknown(words)
 }
 
 func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {

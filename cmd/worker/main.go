@@ -10,7 +10,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +46,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, errors.Is(err, config.ErrSaid):
 	case errors.Is(err, errScriptFailed), errors.Is(err, errWallsFailed):
 		os.Exit(1)
 	default:
@@ -58,31 +57,21 @@ func main() {
 
 func run(ctx context.Context, args []string, lookup config.Lookup, stdin io.Reader, stdout, stderr io.Writer) error {
 	var cfg config.Worker
-	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stdout, usage, config.Table(&cfg)) }
-	version := flags.Bool("version", false, "print the version and exit")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if *version {
-		fmt.Fprintln(stdout, "worker", config.BuildVersion())
-		return nil
-	}
-	if err := config.Load(&cfg, lookup); err != nil {
+	words, err := config.CommandLine(&cfg, "worker", usage, args, lookup, stdout, stderr)
+	if err != nil {
 		return err
 	}
 	switch {
-	case flags.NArg() == 0:
+	case len(words) == 0:
 		return serve(ctx, cfg, stderr)
-	case flags.Arg(0) == "exec" && flags.NArg() == 2:
-		return execute(ctx, cfg, flags.Arg(1), stdin, stdout, stderr)
-	case flags.Arg(0) == "probe" && flags.NArg() == 1:
+	case words[0] == "exec" && len(words) == 2:
+		return execute(ctx, cfg, words[1], stdin, stdout, stderr)
+	case words[0] == "probe" && len(words) == 1:
 		return probe(ctx, cfg, stdout, stderr)
-	case flags.Arg(0) == "healthcheck" && flags.NArg() == 1:
+	case words[0] == "healthcheck" && len(words) == 1:
 		return healthcheck.Run(ctx, cfg.Addr)
 	}
-	return fmt.Errorf("unknown arguments %q; see --help", flags.Args())
+	return config.Unknown(words)
 }
 
 func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
