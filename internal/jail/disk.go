@@ -43,6 +43,21 @@ func newDisk(path string, uid int, l Limits) (*disk, error) {
 	return &disk{path: real, uid: uid, bytes: int64(l.DiskMB) << 20, names: l.DiskMB * filesPerMB}, nil
 }
 
+// removeDirectory removes what a job has left, which has ended, and follows no link. Where jobs have the worker's own uid, one may
+// have locked a folder.
+func removeDirectory(path string) {
+	if os.RemoveAll(path) == nil {
+		return
+	}
+	_ = filepath.WalkDir(path, func(path string, entry fs.DirEntry, _ error) error {
+		if entry != nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	_ = os.RemoveAll(path)
+}
+
 // watch looks until the job has more than it may, which it reports once, or stop is called, which waits for a look to end.
 func (d *disk) watch(pid int) (over <-chan struct{}, stop func()) {
 	if d == nil {

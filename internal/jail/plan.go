@@ -171,7 +171,7 @@ func (p *plan) startOnDisk(s spec, preload []string) (*server, error) {
 		return nil, err
 	}
 	s.directory = strings.TrimPrefix(outside, p.chroot)
-	cleanup := func() { os.RemoveAll(outside) } // follows no symlink
+	cleanup := func() { removeDirectory(outside) }
 	d, err := newDisk(outside, s.ids.job, p.limits)
 	if err != nil {
 		cleanup()

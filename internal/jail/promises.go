@@ -29,6 +29,7 @@ func wallsOf(p *plan) []Wall {
 		{"shared memory", "ipc namespace", "", "open a segment of the host's beneath the filter"},
 		{"host name", "uts namespace", "", "read it"},
 		{"another user", "user namespace, uid", "uid", "look for root among its ids"},
+		{"ids of its own", "user namespace", "", "compare its table of ids with the worker's"},
 		{"no capabilities", "capset", "capset", "look for one, held or to be had"},
 		{"no new privileges", "no_new_privs", "no_new_privs", "ask for it beneath the filter"},
 		{"system calls", "the job's seccomp filter", "the job's seccomp filter", "nine that Python does not need, exec among them"},

@@ -112,15 +112,40 @@ func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, 
 		return nil, err
 	}
 	defer own.Close()
+	ids := own.idsOfHost()
 	answer, err := own.attack(ctx, b, "filtered.py")
 	if err != nil {
 		return nil, err
 	}
 	found := answer.Found
+	found["ids of its own"] = ids
 	found["worker's environment"] = leaked(answer.Environment)
 
 	found["time"], found["predecessors"], err = own.attackTime(ctx)
 	return found, err
+}
+
+// idsOfHost is the table of ids of a warm jail when it is the worker's own: the kernel shows both as the worker sees them.
+func (p *Pool) idsOfHost() string {
+	own, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return err.Error()
+	}
+	jail, err := os.ReadFile(fmt.Sprintf("/proc/%d/uid_map", p.aServer()))
+	if err != nil {
+		return err.Error()
+	}
+	if string(own) == string(jail) {
+		return "the ids are the host's: " + strings.Join(strings.Fields(string(jail)), " ")
+	}
+	return ""
+}
+
+// aServer is the pid of the Python in a jail that is idle.
+func (p *Pool) aServer() int {
+	p.loaded.mu.Lock()
+	defer p.loaded.mu.Unlock()
+	return p.loaded.idle[0].pid
 }
 
 // attackTime runs the attack that never ends. On a busy machine it may not even have begun when its time is over; then it has more.

@@ -74,6 +74,7 @@ var removals = []removal{
 	{wall: "system calls", settings: func(s *settings) { s.Seccomp = []string{} }},
 	{wall: "one process", settings: func(s *settings) { s.Seccomp = []string{} }},
 	{wall: "another user", kinds: fresh, settings: func(s *settings) { s.UID = nil }},
+	{wall: "ids of its own", kinds: []string{"nsjail"}, args: insert("--disable_clone_newuser"), root: true},
 	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`, "import os; os.setresuid = lambda *a: None")},
 	{wall: "number of processes", settings: func(s *settings) { delete(s.Rlimits, "NPROC") }},
 	{wall: "descriptors", settings: limit("NOFILE", 4096), args: replace("--rlimit_nofile", "hard")},
@@ -91,6 +92,7 @@ var removals = []removal{
 		return drop("--seccomp_string", "--disable_no_new_privs")(args) // which goes without saying where nsjail sets up a filter
 	}, settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
 	{wall: "outer filter", kinds: []string{"nsjail", "process"}, args: replace("--seccomp_string", "ALLOW { getpid } DEFAULT ALLOW")},
+	{wall: "outer filter", kinds: []string{"bubblewrap"}, args: drop("--seccomp")},
 	{wall: "network", kinds: []string{"nsjail"}, settings: sharing("0x40000000"), args: insert("--disable_clone_newnet")},
 	{wall: "network", kinds: []string{"bubblewrap"}, settings: sharing("0x40000000"), args: drop("--unshare-net")},
 	{wall: "shared memory", kinds: []string{"nsjail"}, settings: sharing("0x8000000"), args: insert("--disable_clone_newipc")},

@@ -88,10 +88,7 @@ func (p *Pool) attackDisk(ctx context.Context) (string, error) {
 
 // lookAtCgroup reads what the kernel says of the cgroup that a warm jail's Python is in.
 func (p *Pool) lookAtCgroup(found map[string]string) error {
-	p.loaded.mu.Lock()
-	pid := strconv.Itoa(p.loaded.idle[0].pid)
-	p.loaded.mu.Unlock()
-	at, err := placeOf(pid)
+	at, err := placeOf(strconv.Itoa(p.aServer()))
 	if err != nil {
 		return err
 	}
