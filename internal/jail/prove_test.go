@@ -72,8 +72,11 @@ type removal struct {
 
 var removals = []removal{
 	{wall: "system calls", settings: func(s *settings) { s.Seccomp = []string{} }},
-	{wall: "one process", settings: func(s *settings) { s.Seccomp = []string{} }},
-	{wall: "another user", kinds: fresh, settings: func(s *settings) { s.UID = nil }},
+	{wall: "one process", settings: func(s *settings) {
+		s.Seccomp = []string{}
+		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
+	}},
+	{wall: "another user", kinds: fresh, root: true, settings: func(s *settings) { s.UID = nil }},
 	{wall: "ids of its own", kinds: []string{"nsjail"}, args: insert("--disable_clone_newuser"), root: true},
 	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`, "import os; os.setresuid = lambda *a: None")},
 	{wall: "number of processes", settings: func(s *settings) { delete(s.Rlimits, "NPROC") }},
@@ -120,8 +123,10 @@ var removals = []removal{
 	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.unconfined = true }},
 	{wall: "other processes, signalled", kinds: fresh, settings: func(s *settings) {
 		outside(s)
-		s.UID = nil // the server's
-		s.Tmpfs = strings.NewReplacer("uid=1000", "uid=0", "gid=1000", "gid=0").Replace(s.Tmpfs)
+		if s.UID != nil { // else it has the server's already
+			s.UID = nil
+			s.Tmpfs = strings.NewReplacer("uid=1000", "uid=0", "gid=1000", "gid=0").Replace(s.Tmpfs)
+		}
 	}},
 	{wall: "other processes, seen", kinds: fresh, settings: outside},
 	{wall: "nothing outlives its job", kinds: fresh, settings: outside},
@@ -168,17 +173,18 @@ func asRoot(args []string) []string {
 
 // outside leaves jobs out of the pid namespaces that are made for them; what ends the namespace then has to end the job, too.
 var outside = without(`
-        if name == "setns": return lambda fd, flags: 0 if flags == 0x20000000 else real(fd, flags & ~0x20000000)`, `
+        if name == "setns": return lambda fd, flags: 0 if flags == 0x20000000 else real(fd, flags)
+        if name == "fork": return lambda: born(real())`, `
 import os, signal
 children, fork, send = [], os.fork, signal.pidfd_send_signal
-def forked():
-    children.append(fork())
-    return children[-1]
+def born(pid):
+    children.append(pid)
+    return pid
 def end(fd, number):
     send(fd, number)
     if number == signal.SIGKILL:
         os.kill(children[-1], number)
-os.fork, signal.pidfd_send_signal = forked, end`)
+os.fork, signal.pidfd_send_signal = lambda: born(fork()), end`)
 
 // bounding changes what is asked of the cgroups.
 func bounding(change func(*bounds)) func(*plan) {

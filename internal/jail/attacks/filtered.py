@@ -102,8 +102,8 @@ def exists(pid):
 @attack("other processes, signalled")
 def signalled(pid, **_):
     for target in [*range(2, 4096), pid, -pid] if pid > 1 else [*range(2, 4096), pid]:
-        if target in (0, os.getpid()):
-            continue
+        if target in (0, os.getpid(), os.getppid()):
+            continue  # whose jail it is, and which ends with it
         if not fails(os.kill, target, 0):
             return "kill(%d)" % target
 
