@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"safepy/internal/config"
 	"safepy/internal/jobs"
 )
 
@@ -310,7 +312,7 @@ func startRedisLocked(t *testing.T, sock string) {
 func TestHelpAndVersion(t *testing.T) {
 	var help, version bytes.Buffer
 	none := func(string) (string, bool) { return "", false }
-	if err := run(t.Context(), []string{"--help"}, none, &help, io.Discard); err == nil || !strings.Contains(err.Error(), "help requested") {
+	if err := run(t.Context(), []string{"--help"}, none, &help, io.Discard); !errors.Is(err, config.ErrSaid) {
 		t.Errorf("--help: %v", err)
 	}
 	for _, want := range []string{"LISTEN_ADDR", ":8080", "API_KEYS", "EXECUTE_WAIT"} {
@@ -318,7 +320,7 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("--help has no %s:\n%s", want, &help)
 		}
 	}
-	if err := run(t.Context(), []string{"--version"}, none, &version, io.Discard); err != nil || !strings.HasPrefix(version.String(), "api ") {
+	if err := run(t.Context(), []string{"--version"}, none, &version, io.Discard); !errors.Is(err, config.ErrSaid) || !strings.HasPrefix(version.String(), "api ") {
 		t.Errorf("--version: %v %q", err, &version)
 	}
 }
