@@ -58,7 +58,7 @@ var around = []string{
 }
 
 func (s spec) python() []string {
-	return []string{s.root.python, "-I", "-B", "-c", s.script}
+	return []string{s.root.python, "-I", "-B", "-S", "-c", s.script}
 }
 
 // nsjailArgs is the command line of nsjail for s.

@@ -1,6 +1,6 @@
-# Given to Python with -c. Its first message from the worker is the source of the maker of namespaces, or nothing but a comment
-# where there are none; the second holds the settings and the sources of the other modules, in the order in which they import
-# one another.
+# Given to Python with -c. Its first message from the worker is the source of the maker of namespaces, which is forked while this
+# process is as small as it can be, or nothing but a comment where there are none to make. The second holds the settings and the
+# sources of the other modules, in the order in which they import one another.
 import os
 import sys
 
@@ -11,7 +11,10 @@ def boot(fd=3):
     orders = maker.start(fd) if hasattr(maker, "start") else None
 
     import json
+    import site
     import socket
+
+    site.main()
 
     control = socket.socket(fileno=fd)
     size = int(control.recv(16))

@@ -4,9 +4,9 @@ A pid namespace needs a first process. Were that the job itself, the kernel woul
 every init (an abort() would not abort). So a holder is: it starts in the C library's pause(), runs no line of Python, and ends
 when the server kills it, which kills whatever is still alive in its namespace.
 
-Holders share the memory of their maker, so that making one copies no page and ending one frees none: forked ones cost 260 page
-faults more for each job. The maker is a process of its own, forked by Python before it has read or imported anything else,
-because whatever adds up the memory of processes counts shared memory once for each.
+A holder gets nearly nothing of its maker's memory: the code of two functions of the C library and a stack. So making one copies
+no page and ending one frees none; forked ones cost 260 page faults more for each job. The maker is a process of its own, forked
+by Python before it has read or imported anything else.
 """
 import _socket
 import ctypes
@@ -15,7 +15,10 @@ import os
 PRIVATE = 0x20000 | 0x8000000 | 0x40000000 | 0x4000000 | 0x2000000  # CLONE_NEWNS, NEWIPC, NEWNET, NEWUTS, NEWCGROUP
 _NEWPID, _VM, _SIGCHLD, _SIGINT = 0x20000000, 0x100, 17, 2
 
-_STACK_BYTES = 8 << 10
+_PAGE = 4096
+_DONTFORK, _DOFORK = 10, 11
+_END = (1 << 47) - _PAGE  # of a process's addresses
+_PAUSE = 34  # the system call's number on x86_64
 
 
 def start(unwanted):
@@ -34,10 +37,29 @@ def _make(orders, libc):
     libc.signal(_SIGCHLD, 1)  # ignored: the kernel reaps the holders
     # The first process of a pid namespace gets no signal it has no handler for; Python has one for this.
     libc.signal(_SIGINT, 0)
-    # One stack serves all: a holder puts the way into pause() on it and never comes back to read it.
-    stack = ctypes.create_string_buffer(_STACK_BYTES)
-    top = ctypes.c_void_p((ctypes.addressof(stack) + _STACK_BYTES - 64) & ~63)
+    # One stack serves all: a holder puts the way into its one call on it and never comes back to read it.
+    stack = ctypes.create_string_buffer(3 * _PAGE)
+    page = -(-ctypes.addressof(stack) // _PAGE) * _PAGE
+    top = ctypes.c_void_p(page + _PAGE - 64)
+    waits, argument, memory = libc.pause, None, _VM
+    if os.uname().machine == "x86_64":
+        waits, argument, memory = libc.syscall, ctypes.c_void_p(_PAUSE), 0
+        _keep_back(libc, page)
+    # Elsewhere pause() needs more of the C library's memory than can be told here: the holder shares all of its maker's.
     while orders.recv(16):
-        pid = libc.clone(libc.pause, top, PRIVATE | _NEWPID | _VM | _SIGCHLD, None)
+        pid = libc.clone(waits, top, PRIVATE | _NEWPID | memory | _SIGCHLD, argument)
         orders.send(b"%d" % pid if pid > 0 else b"clone: " + os.strerror(ctypes.get_errno()).encode())
     os._exit(0)
+
+
+def _keep_back(libc, stack):
+    """Has a clone get, of all that this process has mapped, only what a holder runs on."""
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    libc.madvise(_PAGE, _END - _PAGE, _DONTFORK)  # fails for want of memory between the mappings, and is done all the same
+    for function in (libc.clone, libc.syscall):
+        start = ctypes.cast(function, ctypes.c_void_p).value // _PAGE * _PAGE
+        libc.madvise(start, 2 * _PAGE, _DOFORK)
+    libc.madvise(stack, _PAGE, _DOFORK)
+    # The kernel keeps a note of the processor that the thread runs on in the C library's part of it (rseq).
+    libc.pthread_self.restype = ctypes.c_void_p
+    libc.madvise(libc.pthread_self() // _PAGE * _PAGE, 2 * _PAGE, _DOFORK)
