@@ -111,16 +111,16 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 // usedOnce reports whether every jail serves a single job.
 func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJobs == 1 }
 
+// largeModules are words for what the standard library has that is too large for the small server: _LARGE of server.py.
+var largeModules = []string{"async", "hashlib"}
+
 // rackFor chooses by the script's text: forking is cheaper where less is loaded. A script that finds its way to a library that
 // it does not mention just pays for the import.
 func (p *Pool) rackFor(script string) *rack {
-	for _, name := range p.config.Preload {
+	for _, name := range append(largeModules, p.config.Preload...) {
 		if strings.Contains(script, name) {
 			return p.loaded
 		}
-	}
-	if strings.Contains(script, "async") { // asyncio is too large for the small server
-		return p.loaded
 	}
 	return p.plain
 }

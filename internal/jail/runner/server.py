@@ -17,12 +17,12 @@ from runner import denied, holder, job, linux, maker, memory, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
-    "ast bisect collections contextlib copy csv dataclasses datetime decimal enum fractions functools hashlib heapq io itertools"
+    "ast bisect collections contextlib copy csv dataclasses datetime decimal enum fractions functools heapq io itertools"
     " json math operator random re statistics string textwrap time traceback typing uuid"
 ).split()
 
 # What costs more is only in the server that is large anyhow, to which the worker sends whatever mentions it.
-_LARGE = ("asyncio",)
+_LARGE = ("asyncio", "hashlib")
 
 # The server's own descriptors are this or more.
 _OWN_FDS = 16
