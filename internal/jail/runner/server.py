@@ -239,11 +239,11 @@ def _prepare(around, seeds, runner, rehearsing):
     poll = select.poll()
     poll.register(walls.JOB, select.POLLIN)
     os.write(walls.RESULT, b"w")
-    if rehearsing:
+    if rehearsing and not poll.poll(rehearse.IDLE_MS):
         _rehearse(rehearse.steps(), poll)
-        if not poll.poll(rehearse.IDLE_MS):
+        if not poll.poll(rehearse.DEEPER_IDLE_MS):
             _rehearse(rehearse.deeper_steps(), poll)
-            runner.measure()
+        runner.measure()
     runner.serve()
 
 
