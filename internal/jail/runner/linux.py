@@ -9,6 +9,9 @@ MS_NOSUID, MS_NODEV = 2, 4
 PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
 
+PT_LOAD, PF_W = 1, 2
+PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+
 MADV_COLLAPSE = 25  # since Linux 6.1
 
 # PyDLL keeps the interpreter lock: none of these calls waits, and giving the lock up costs more than the call.
@@ -37,6 +40,8 @@ _free = _function("free", None, _pointer)
 _malloc_trim = _function("malloc_trim", _int, _size)
 _setvbuf = _function("setvbuf", _int, _pointer, _pointer, _int, _size)
 _fflush = _function("fflush", _int, _pointer)
+_mprotect = _function("mprotect", _int, _pointer, _size, _int)
+_dl_iterate_phdr = _function("dl_iterate_phdr", _int, _pointer, _pointer)
 _memmove = _function("memmove", _pointer, _pointer, ctypes.c_char_p, _size)
 
 
@@ -141,6 +146,35 @@ def heap_end():
 def collapse(address, size):
     """Makes huge pages of a range that is mapped in one piece; False where that, or the kernel, is not so."""
     return _madvise(address, size, MADV_COLLAPSE) == 0
+
+
+class _Segment(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_uint32), ("flags", ctypes.c_uint32)] + [
+        (name, ctypes.c_uint64) for name in ("offset", "address", "physical", "file_size", "memory_size", "align")
+    ]
+
+
+class _Library(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_uint64), ("name", ctypes.c_char_p), ("segments", ctypes.POINTER(_Segment)), ("count", ctypes.c_uint16)]
+
+
+def segments():
+    """Of all that is loaded into this process: each segment's address, size and whether it can be written to."""
+    found = []
+
+    def visit(library, _size, _data):
+        library = library.contents
+        for segment in library.segments[: library.count]:
+            if segment.type == PT_LOAD:
+                found.append((library.base + segment.address, segment.file_size, bool(segment.flags & PF_W)))
+        return 0
+
+    _dl_iterate_phdr(ctypes.CFUNCTYPE(_int, ctypes.POINTER(_Library), _size, _pointer)(visit), None)
+    return found
+
+
+def protect(address, size, mode):
+    return _mprotect(address, size, mode) == 0
 
 
 def unbuffer_c_stdout():
