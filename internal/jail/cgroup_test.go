@@ -107,6 +107,7 @@ func TestMemoryBeyondAddressSpace(t *testing.T) {
 func TestServerKilledForMemory(t *testing.T) {
 	p := cgroupPool(t, Config{})
 	withoutRlimit(p)
+	wantExposed(t, p) // else that may yet come after what follows
 	v := p.loaded.idle[0]
 	for pid, score := range map[int]string{v.pid: "1000", v.jobPID(): "0"} {
 		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte(score), 0); err != nil {

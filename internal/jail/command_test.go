@@ -32,7 +32,7 @@ func has(args []string, words ...string) bool {
 func TestNsjailArgs(t *testing.T) {
 	s := testSpec("/bin/nsjail")
 	args := nsjailArgs(s)
-	if args[0] != "/bin/nsjail" || !slices.Equal(args[len(args)-6:], []string{"--", "/usr/bin/python3.11", "-I", "-B", "-c", "boot()"}) {
+	if args[0] != "/bin/nsjail" || !slices.Equal(args[len(args)-7:], []string{"--", "/usr/bin/python3.11", "-I", "-B", "-S", "-c", "boot()"}) {
 		t.Errorf("from %q to %q", args[0], args[len(args)-6:])
 	}
 	for _, words := range [][]string{
@@ -85,7 +85,7 @@ func TestNsjailArgsOfProcess(t *testing.T) {
 func TestBubblewrapArgs(t *testing.T) {
 	s := testSpec("/bin/bwrap")
 	args := bubblewrapArgs(s)
-	if args[0] != "/bin/bwrap" || !slices.Equal(args[len(args)-6:], []string{"--", "/usr/bin/python3.11", "-I", "-B", "-c", "boot()"}) {
+	if args[0] != "/bin/bwrap" || !slices.Equal(args[len(args)-7:], []string{"--", "/usr/bin/python3.11", "-I", "-B", "-S", "-c", "boot()"}) {
 		t.Errorf("from %q to %q", args[0], args[len(args)-6:])
 	}
 	for _, words := range [][]string{

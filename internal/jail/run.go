@@ -31,7 +31,7 @@ type order struct {
 const dumpGrace = 250 * time.Millisecond
 
 // dumpPause ends what it says: the fault handler writes word by word.
-const dumpPause = 5 * time.Millisecond
+const dumpPause = 20 * time.Millisecond
 
 // settleGrace is how long a job may take to be gone by itself once it has answered.
 const settleGrace = 50 * time.Millisecond

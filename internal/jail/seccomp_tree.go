@@ -62,7 +62,9 @@ func stretches(target *arch.Info) []stretch {
 		}
 	}
 	for name, what := range special {
-		then[uint32(target.SyscallNames[name])] = what
+		if number, known := target.SyscallNames[name]; known {
+			then[uint32(number)] = what
+		}
 	}
 	var numbers []uint32
 	for number := range then {

@@ -11,10 +11,8 @@ def boot(fd=3):
     orders = maker.start(fd) if hasattr(maker, "start") else None
 
     import json
-    import site
     import socket
 
-    site.main()
 
     control = socket.socket(fileno=fd)
     size = int(control.recv(16))

@@ -11,6 +11,9 @@ FILES_MOST, FILES_BYTES = 32, 4 << 20
 # So many names are looked at and no more: a script can make millions, and its answer waits.
 ENTRIES_MOST = 10_000
 
+# The working directory's time of change until something changes in it: one that no archive restores, theirs are whole seconds.
+_UNTOUCHED = 987_654_321
+
 
 class Directory:
     def __init__(self, path):
@@ -22,7 +25,7 @@ class Directory:
         try:
             # Whatever makes or removes a name sets this to the present. The time that it has would not do: the kernel's clock
             # for files stands still for some milliseconds, in which a whole job can run.
-            os.utime(self.path, ns=(0, 0))
+            os.utime(self.path, ns=(0, _UNTOUCHED))
         except OSError:
             self._before = {}
 
@@ -41,7 +44,7 @@ class Directory:
     def collect(self):
         """The files that the script made or changed, by name; links are not followed and special files left alone."""
         try:
-            if self._before is None and os.stat(self.path).st_mtime_ns == 0:
+            if self._before is None and os.stat(self.path).st_mtime_ns == _UNTOUCHED:
                 return []
             before = self._before or {}
             found, budget = [], FILES_BYTES

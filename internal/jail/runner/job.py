@@ -37,10 +37,9 @@ class Runner:
         # Says where the script was when it crashed, or when the worker asks: to the result, since stderr is the script's own.
         faulthandler.enable(walls.RESULT, all_threads=False)
         faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False)
-        self.measure()
 
     def measure(self):
-        """Takes the process's size, beyond which its job's memory is counted."""
+        """Takes the process's size, beyond which its job's memory is counted. It may have grown since it was last taken, not shrunk."""
         self._address_space = walls.address_space(self._address_space)
 
     def serve(self):
@@ -51,10 +50,10 @@ class Runner:
         if request["memory_bytes"]:
             walls.lower(resource.RLIMIT_AS, self._address_space + request["memory_bytes"])
         header, body = self._answer(request)
-        for stream in self._streams:
+        for stream in (sys.stdout, sys.stderr, *self._streams):  # the script may have put its own before ours
             try:
                 stream.flush()
-            except Exception:  # closed by the script, say: its own business
+            except BaseException:  # closed by the script, say: its own business
                 pass
         linux.flush_c_streams()
         for fd in (walls.STDOUT, walls.STDERR):
@@ -63,7 +62,10 @@ class Runner:
         _close(walls.RESULT)
         # The answer is out, and the kernel's work of taking this process apart is nothing to wait for. The worker looks at what
         # the process has used, and then closes its end.
-        os.read(walls.JOB, 1)
+        try:
+            os.read(walls.JOB, 1)
+        except OSError:
+            pass  # closed by the script, with all that it did not know
         os._exit(0)
 
     def _answer(self, request):

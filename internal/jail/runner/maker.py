@@ -62,4 +62,10 @@ def _keep_back(libc, stack):
     libc.madvise(stack, _PAGE, _DOFORK)
     # The kernel keeps a note of the processor that the thread runs on in the C library's part of it (rseq).
     libc.pthread_self.restype = ctypes.c_void_p
-    libc.madvise(libc.pthread_self() // _PAGE * _PAGE, 2 * _PAGE, _DOFORK)
+    thread = libc.pthread_self()
+    libc.madvise(thread // _PAGE * _PAGE, 2 * _PAGE, _DOFORK)
+    try:
+        note = thread + ctypes.c_ssize_t.in_dll(libc, "__rseq_offset").value
+        libc.madvise(note // _PAGE * _PAGE, 2 * _PAGE, _DOFORK)
+    except ValueError:
+        pass  # a C library that asks for none

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import signal
+import site
 import socket
 import struct
 import sys
@@ -43,6 +44,7 @@ def main(control, orders, settings):
         if orders is not None:
             control, orders = _out_of_the_way(control, orders)
         hooks = _ForkHooks()
+        site.main()
         layout = orders is not None and memory.Layout(settings["preload"])
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
@@ -83,24 +85,25 @@ def _out_of_the_way(control, orders):
 
 
 class _ForkHooks:
-    """Notices libraries that want to be called around a fork; to be made before they are imported."""
+    """Notices libraries that want to be called around a fork; to be made before any is imported."""
 
     def __init__(self):
-        self._wanted = []
+        self.wanted_by = []
         register = os.register_at_fork
 
         def noticed(**hooks):
             # The standard library's are about locks, of which a process of one thread holds none, and random, which is seeded.
-            modules = {getattr(hook, "__module__", "") or type(hook).__module__ for hook in hooks.values()}
-            if not all(module.split(".")[0] in sys.stdlib_module_names for module in modules):
-                self._wanted.append(modules)
+            # Whose they are is told by the caller: what is registered may be a partial or a method of a dict.
+            caller = sys._getframe(1).f_globals.get("__name__") or ""
+            if caller.split(".")[0] not in sys.stdlib_module_names:
+                self.wanted_by.append(caller)
             register(**hooks)
 
         os.register_at_fork = noticed
 
     def fork(self):
         """The cheapest fork that leaves nothing out."""
-        return os.fork if self._wanted else linux.fork
+        return os.fork if self.wanted_by else linux.fork
 
 
 def _preload(names):
@@ -219,7 +222,9 @@ def _serve_once(control, settings, check):
         walls.take_descriptors(fds)
         os.chdir(settings["directory"])
         gc.freeze()
-        _prepare(walls.Walls(settings), walls.Seeds(), job.Runner(settings, check), settings["rehearse"])
+        runner = job.Runner(settings, check)
+        runner.measure()
+        _prepare(walls.Walls(settings), walls.Seeds(), runner, settings["rehearse"])
     except BaseException as error:
         _fail(error)
     finally:
