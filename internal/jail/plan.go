@@ -25,9 +25,9 @@ type plan struct {
 	chroot       string
 	limits       Limits
 	denied       []string
-	filters      [][]byte // the job's own
-	onceFilter   []byte   // besides those, at level Process
-	aroundFilter []byte   // bubblewrap's form of the outer one
+	filter       []byte // the job's own
+	onceFilter   []byte // the job's own at level Process
+	aroundFilter []byte // bubblewrap's form of the outer one
 	script       string
 	jails        *atomic.Int64
 	cgroupUse    CgroupUse
@@ -62,10 +62,11 @@ func newPlan(c Config) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seccomp: %w", err)
 	}
-	if p.filters, err = seccompPrograms(native); err != nil {
+	if p.filter, err = encodeProgram(jobFilter(native)); err != nil {
 		return nil, err
 	}
-	if p.onceFilter, err = assemble(denyList(native, []string{"sendmsg"})); err != nil {
+	// A file without a name that travels in a socket is nowhere to be seen, and would be on the disk and not counted.
+	if p.onceFilter, err = encodeProgram(jobFilter(native, "sendmsg")); err != nil {
 		return nil, err
 	}
 	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
@@ -228,14 +229,12 @@ func (p *plan) settings(s spec, preload []string) settings {
 			// Its threads are all that the job's uid has, in a user namespace of its own.
 			"NPROC": int64(l.Threads) + 1,
 		},
-		Seccomp: hexAll(p.filters), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
 	}
 	switch {
 	case s.level == Process:
 		set.Directory = s.directory
-		// A file without a name that travels in a socket is nowhere to be seen, and would be on the disk and not counted. Before the
-		// others, which do not allow installing one more.
-		set.Seccomp = append([]string{hex.EncodeToString(p.onceFilter)}, set.Seccomp...)
+		set.Seccomp = hex.EncodeToString(p.onceFilter)
 	case s.ids.split:
 		uid := jobUID
 		set.UID = &uid

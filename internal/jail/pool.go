@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -117,10 +118,9 @@ var largeModules = []string{"async", "hashlib"}
 // rackFor chooses by the script's text: forking is cheaper where less is loaded. A script that finds its way to a library that
 // it does not mention just pays for the import.
 func (p *Pool) rackFor(script string) *rack {
-	for _, name := range append(largeModules, p.config.Preload...) {
-		if strings.Contains(script, name) {
-			return p.loaded
-		}
+	mentioned := func(name string) bool { return strings.Contains(script, name) }
+	if slices.ContainsFunc(p.config.Preload, mentioned) || slices.ContainsFunc(largeModules, mentioned) {
+		return p.loaded
 	}
 	return p.plain
 }

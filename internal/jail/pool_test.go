@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,19 +66,9 @@ func eventually(t *testing.T, what string, ask func() bool) {
 // children are the living processes whose parent is this one; dead ones are reaped.
 func children(t *testing.T) []int {
 	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var living []int
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if fields[1] != strconv.Itoa(os.Getpid()) {
+	for pid, parent := range parents(t) {
+		if parent != os.Getpid() {
 			continue
 		}
 		if reaped, _ := unix.Wait4(pid, nil, unix.WNOHANG, nil); reaped != pid {
@@ -85,6 +76,27 @@ func children(t *testing.T) []int {
 		}
 	}
 	return living
+}
+
+// parents has the parent of every process there is.
+func parents(t *testing.T) map[int]int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[int]int{}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// pid (name) state ppid ...; the name may hold anything.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		all[pid], _ = strconv.Atoi(fields[1])
+	}
+	return all
 }
 
 func TestPoolRuns(t *testing.T) {

@@ -3,10 +3,8 @@ package jail
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -46,15 +44,6 @@ const (
 	newThread     = unix.CLONE_THREAD
 	newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 )
-
-// seccompPrograms returns the filters that a job installs on itself, in the kernel's own form.
-func seccompPrograms(native *arch.Info) ([][]byte, error) {
-	program, err := encodeProgram(jobFilter(native))
-	if err != nil {
-		return nil, fmt.Errorf("seccomp: %w", err)
-	}
-	return [][]byte{program}, nil
-}
 
 func assemble(policy seccomp.Policy) ([]byte, error) {
 	instructions, err := policy.Assemble()

@@ -204,6 +204,26 @@ func TestSeccompNames(t *testing.T) {
 	}
 }
 
+// TestSeccompExcept: what is excepted is refused, and nothing else is.
+func TestSeccompExcept(t *testing.T) {
+	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		program, err := encodeProgram(jobFilter(target, "sendmsg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, less := filtersFor(t, target), filters{disassemble(t, program)}
+		for number := range lastNumber + 1 {
+			want := all.verdict(t, target, number)
+			if target.SyscallNumbers[number] == "sendmsg" {
+				want = "EPERM"
+			}
+			if got := less.verdict(t, target, number); got != want {
+				t.Errorf("%s: %d gets %s, not %s", target.Name, number, got, want)
+			}
+		}
+	}
+}
+
 // TestSeccompOuter: what surrounds the whole jail refuses its list and nothing else.
 func TestSeccompOuter(t *testing.T) {
 	native, err := arch.GetInfo("")

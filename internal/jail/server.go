@@ -3,7 +3,6 @@ package jail
 import (
 	"bytes"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +41,7 @@ type settings struct {
 	UID          *int             `json:"uid"`
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
-	Seccomp      []string         `json:"seccomp"`
+	Seccomp      string           `json:"seccomp"`
 	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
 }
@@ -394,12 +393,4 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.buf.String()
-}
-
-func hexAll(programs [][]byte) []string {
-	var all []string
-	for _, p := range programs {
-		all = append(all, hex.EncodeToString(p))
-	}
-	return all
 }

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -133,20 +130,7 @@ func held(t *testing.T, p *Pool) holdings {
 // descendants are the processes below pid, dead ones that nobody has waited for among them.
 func descendants(t *testing.T, pid int) int {
 	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parents := map[int]int{}
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		parents[child], _ = strconv.Atoi(fields[1])
-	}
+	parents := parents(t)
 	below := 0
 	for child := range parents {
 		for parent := parents[child]; parent != 0; parent = parents[parent] {

@@ -41,8 +41,10 @@ def main(control, orders, settings):
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
+        control = socket.socket(fileno=_out_of_the_way(control.detach()))
         if orders is not None:
-            control, orders = _out_of_the_way(control, orders)
+            orders = _out_of_the_way(orders)
+        _keep_places()
         hooks = _ForkHooks()
         site.main()
         layout = orders is not None and memory.Layout(settings["preload"])
@@ -71,17 +73,32 @@ def main(control, orders, settings):
     os._exit(1)
 
 
-def _out_of_the_way(control, orders):
+def _out_of_the_way(fd):
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OWN_FDS)
+    os.close(fd)
+    return moved
+
+
+def _keep_places():
     """Keeps the descriptors 0 to 4 for what a job gets: the kernel gives those that it receives the lowest free numbers."""
-    control = socket.socket(fileno=fcntl.fcntl(control.detach(), fcntl.F_DUPFD_CLOEXEC, _OWN_FDS))
-    moved = fcntl.fcntl(orders, fcntl.F_DUPFD_CLOEXEC, _OWN_FDS)
-    os.close(orders)
     for fd in walls.FDS:
         try:
             os.fstat(fd)
         except OSError:
             os.dup2(walls.STDERR, fd)  # else a library might open something there
-    return control, moved
+
+
+def _take_order(control):
+    """Waits for the next order to fork; 0 to 4, free until then, are its job's descriptors after."""
+    while True:
+        order, ancillary, _, _ = control.recvmsg(64, _ROOM)
+        if not order:
+            os._exit(0)  # the worker is gone
+        if order != b"fork":
+            continue  # a kill that its child's end has overtaken
+        if ancillary != _ITS_FDS:
+            raise RuntimeError("a job's descriptors came as %s" % ancillary)
+        return
 
 
 class _ForkHooks:
@@ -141,13 +158,7 @@ class Server:
         control = self._control
         self._holders.order()
         while True:
-            order, ancillary, _, _ = control.recvmsg(64, _ROOM)
-            if not order:
-                os._exit(0)  # the worker is gone
-            if order != b"fork":
-                continue  # a kill that its child's end has overtaken
-            if ancillary != _ITS_FDS:
-                raise RuntimeError("a job's descriptors came as %s" % ancillary)
+            _take_order(control)
             place = self._holders.take()
             linux.setns(place, linux.CLONE_NEWPID)
             child = self._fork()
@@ -189,7 +200,7 @@ class Server:
         try:
             os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
             holder.enter(place, maker.PRIVATE, self._tmpfs)
-            os.closerange(len(walls.FDS), 1 << 16)
+            walls.close_others()
             os.chdir("/tmp")
             _prepare(self._walls, self._seeds, self._runner, self._rehearse)
         except BaseException as error:
@@ -215,11 +226,10 @@ def _pipes():
 
 
 def _serve_once(control, settings, check):
-    order, fds, _, _ = socket.recv_fds(control, 64, len(walls.FDS))
-    if order != b"fork":
-        os._exit(0)
+    os.closerange(0, len(walls.FDS))
+    _take_order(control)
     try:
-        walls.take_descriptors(fds)
+        walls.close_others()
         os.chdir(settings["directory"])
         gc.freeze()
         runner = job.Runner(settings, check)

@@ -13,13 +13,9 @@ STDIN, STDOUT, STDERR, JOB, RESULT = FDS = range(5)
 DUMP_SIGNAL = signal.SIGUSR2
 
 
-def take_descriptors(fds):
-    """Makes the five descriptors of the job 0 to 4, in the order above, and closes every other."""
-    # Out of the way first: a descriptor may already have the number of another's place.
-    high = [os.dup2(fd, 64 + i, inheritable=True) for i, fd in enumerate(fds)]
-    for place, fd in enumerate(high):
-        os.dup2(fd, place, inheritable=True)
-    os.closerange(len(fds), 1 << 16)
+def close_others():
+    """Leaves open what the job gets, and nothing else."""
+    os.closerange(len(FDS), 1 << 16)
 
 
 class Walls:
@@ -28,7 +24,7 @@ class Walls:
     def __init__(self, settings):
         self._uid = settings["uid"]
         self._limits = [(number, _within(number, value)) for number, value in _numbered(settings["rlimits"])]
-        self._filters = [linux.Filter(bytes.fromhex(program)) for program in settings["seccomp"]]
+        self._filter = settings["seccomp"] and linux.Filter(bytes.fromhex(settings["seccomp"]))
 
     def rise(self):
         """uid, capabilities, rlimits, no_new_privs, seccomp: in this order, since each takes away what the next did not need."""
@@ -41,8 +37,8 @@ class Walls:
         for number, pair in self._limits:
             resource.setrlimit(number, pair)
         linux.no_new_privileges()
-        for program in self._filters:
-            program.install()
+        if self._filter:
+            self._filter.install()
 
 
 def _numbered(limits):
