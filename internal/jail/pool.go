@@ -42,6 +42,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots)}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	plan.study = !p.usedOnce()
 	p.loaded = newRack(p, c.Preload)
 	p.plain = p.loaded
 	if len(c.Preload) > 0 {

@@ -39,7 +39,7 @@ func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 	plan.cgroups = &small
 	plan.limits.DiskMB, plan.limits.MemoryMB = wholeLimits.DiskMB, 1<<20 // no RLIMIT_AS
 	own, err := p.proving(ctx, plan, func(s *settings) {
-		s.Rehearse = false
+		s.Rehearse, s.Study = false, false
 		delete(s.Rlimits, "NPROC")
 	})
 	if err != nil {

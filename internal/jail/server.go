@@ -36,6 +36,7 @@ type settings struct {
 	Modules      [][2]string      `json:"modules"`
 	Preload      []string         `json:"preload"`
 	Rehearse     bool             `json:"rehearse"`
+	Study        bool             `json:"study"`
 	Tmpfs        string           `json:"tmpfs"`
 	Directory    string           `json:"directory"`
 	UID          *int             `json:"uid"`
@@ -59,6 +60,8 @@ type server struct {
 	// baseRSS is the resident size of a child before its job, firstRSS the server's own after its first.
 	baseRSS, firstRSS int64
 	pid               int // of Python
+	// pinned is how many pages a fork of the server copies by itself.
+	pinned int
 	// forked is the pid of the latest child.
 	forked  atomic.Int64
 	started time.Time
@@ -80,6 +83,8 @@ type event struct {
 	Ready  map[string]string `json:"ready"`
 	Error  string            `json:"error"`
 	Status *int              `json:"status"`
+	Pinned *int              `json:"pinned"`
+	Why    string            `json:"why"`
 	CPUMS  float64           `json:"cpu_ms"`
 	MaxRSS int64             `json:"max_rss"`
 	pid    int               // of the sender, or of the forked child
@@ -133,7 +138,8 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		}
 	}()
 	theirs.Close()
-	if err := v.boot(p.settings(s, preload)); err != nil {
+	set := p.settings(s, preload)
+	if err := v.boot(set); err != nil {
 		return nil, err
 	}
 	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
@@ -143,14 +149,28 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		expose(v.pid)
 	}
 	go v.listen()
-	if err := v.prepare(); err != nil {
+	if err := v.firstChild(); err != nil {
 		return nil, err
+	}
+	if !set.Study {
+		return v, nil
+	}
+	if err := v.study(p.log); err != nil {
+		return nil, err
+	}
+	return v, v.firstChild()
+}
+
+// firstChild prepares a child and waits until it is walled.
+func (v *server) firstChild() error {
+	if err := v.prepare(); err != nil {
+		return err
 	}
 	select {
 	case <-v.next.walled:
-		return v, v.next.failure()
+		return v.next.failure()
 	case <-time.After(startTimeout):
-		return nil, errors.New("the jail's first child was not walled in time")
+		return errors.New("the jail's first child was not walled in time")
 	}
 }
 

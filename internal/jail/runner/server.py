@@ -33,6 +33,9 @@ _ITS_FDS = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("5i", *walls.FDS)
 _ROOM = socket.CMSG_SPACE(len(_ITS_FDS[0][2]))
 _FORKED = [b'{"forked": true}']
 
+# The longest list of ranges to pin.
+_PINS_BYTES = 64 << 10
+
 
 def main(control, orders, settings):
     """Never returns. orders: the descriptor to order namespaces by, or None where the host allows no inner ones; the one job of
@@ -56,9 +59,11 @@ def main(control, orders, settings):
             _serve_once(control, settings, check)
         if not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
-        server = Server(control, holder.Holders(orders), settings, check, hooks.fork())
+        server = Server(control, holder.Holders(orders), settings, check, hooks.fork(), layout)
         gc.collect()
         layout.settle()
+        if not settings["study"]:
+            layout.collapse()
         gc.freeze()
         gc.disable()
         server.measure()
@@ -88,17 +93,20 @@ def _keep_places():
             os.dup2(walls.STDERR, fd)  # else a library might open something there
 
 
-def _take_order(control):
-    """Waits for the next order to fork; 0 to 4, free until then, are its job's descriptors after."""
+def _take_order(control, others=None):
+    """Waits for the next order to fork; 0 to 4, free until then, are its job's descriptors after. others are the answers to other
+    orders, by name."""
     while True:
         order, ancillary, _, _ = control.recvmsg(64, _ROOM)
         if not order:
             os._exit(0)  # the worker is gone
-        if order != b"fork":
-            continue  # a kill that its child's end has overtaken
-        if ancillary != _ITS_FDS:
-            raise RuntimeError("a job's descriptors came as %s" % ancillary)
-        return
+        if order == b"fork":
+            if ancillary != _ITS_FDS:
+                raise RuntimeError("a job's descriptors came as %s" % ancillary)
+            return
+        if others and order in others:
+            others[order]()
+        # What else there is is a kill that its child's end has overtaken.
 
 
 class _ForkHooks:
@@ -140,8 +148,8 @@ class Server:
     """Forks one child per job. What the children have in common is made here, before the first: they would each pay for the
     pages of their own."""
 
-    def __init__(self, control, holders, settings, check, fork):
-        self._control, self._holders, self._fork = control, holders, fork
+    def __init__(self, control, holders, settings, check, fork, layout):
+        self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._tmpfs = settings["tmpfs"].encode()
@@ -157,8 +165,9 @@ class Server:
         os.closerange(0, len(walls.FDS))
         control = self._control
         self._holders.order()
+        others = {b"pin": self._pin}
         while True:
-            _take_order(control)
+            _take_order(control, others)
             place = self._holders.take()
             linux.setns(place, linux.CLONE_NEWPID)
             child = self._fork()
@@ -175,6 +184,17 @@ class Server:
             holder.kill(place)
             os.close(place)
             self._holders.order()
+
+    def _pin(self):
+        """What a fork is to copy comes in the next message: address and size of each range."""
+        blob = self._control.recv(_PINS_BYTES)
+        try:
+            pins, pages = self._layout.pin(list(struct.iter_unpack("QQ", blob)))
+            self._pins, why = _out_of_the_way(pins), ""
+        except OSError as error:
+            self._layout.collapse()
+            pages, why = 0, str(error)
+        self._control.send(json.dumps({"pinned": pages, "why": why}).encode())
 
     def _await_end(self, child, place):
         control, poll = self._control, self._poll
