@@ -35,6 +35,8 @@ type plan struct {
 	log          *slog.Logger
 	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
 	study bool
+	// text is Python's, in huge pages; nil where it cannot be had so.
+	text *text
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string

@@ -21,6 +21,7 @@ type Pool struct {
 	slots chan struct{}
 	// plain serves scripts that mention no preloaded library, loaded those that do; they are the same when nothing is preloaded.
 	plain, loaded *rack
+	text          *text // the pool's own, to be closed with it
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -36,7 +37,17 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openAs(ctx, c, plan)
+	plan.text, err = shareText(plan.root.python)
+	if err != nil {
+		c.Logger.Info("python's code is not shared in huge pages", "python", plan.root.python, "because", err)
+	}
+	p, err := openAs(ctx, c, plan)
+	if err != nil {
+		plan.text.close()
+		return nil, err
+	}
+	p.text = plan.text
+	return p, nil
 }
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
@@ -157,6 +168,7 @@ func (p *Pool) Close() {
 		r.closeIdle()
 	}
 	p.plan.cgroups.close()
+	p.text.close()
 }
 
 // background runs f and reports true, unless the pool is closing; Close waits for it.

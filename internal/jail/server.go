@@ -149,6 +149,11 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		expose(v.pid)
 	}
 	go v.listen()
+	if v.level == Namespaces { // elsewhere a server has one job
+		if err := p.text.share(v); err != nil {
+			return nil, err
+		}
+	}
 	if err := v.firstChild(); err != nil {
 		return nil, err
 	}

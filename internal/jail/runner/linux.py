@@ -11,6 +11,7 @@ PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
 
 PT_LOAD, PF_W = 1, 2
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+MAP_SHARED, MAP_FIXED = 0x1, 0x10
 
 MADV_COLLAPSE = 25  # since Linux 6.1
 
@@ -43,6 +44,9 @@ _free = _function("free", None, _pointer)
 _malloc_trim = _function("malloc_trim", _int, _size)
 _setvbuf = _function("setvbuf", _int, _pointer, _pointer, _int, _size)
 _fflush = _function("fflush", _int, _pointer)
+_mmap = _function("mmap", _pointer, _pointer, _size, _int, _int, _int, _long)
+_munmap = _function("munmap", _int, _pointer, _size)
+_memcmp = _function("memcmp", _int, _pointer, _pointer, _size)
 _mprotect = _function("mprotect", _int, _pointer, _size, _int)
 _syscall = _function("syscall", _long, _long, _long, _pointer, _pointer, _ulong)
 _dl_iterate_phdr = _function("dl_iterate_phdr", _int, _pointer, _pointer)
@@ -196,6 +200,19 @@ def segments():
 
 def protect(address, size, mode):
     return _mprotect(address, size, mode) == 0
+
+
+def map_over(fd, address, size):
+    """Maps a file to be read and run, over memory that holds the same; False, and nothing is changed, where it holds anything else."""
+    mode = PROT_READ | PROT_EXEC
+    beside = _mmap(None, size, mode, MAP_SHARED, fd, 0)
+    if beside == _pointer(-1).value:
+        raise _failed("mmap")
+    same = _memcmp(beside, address, size) == 0
+    _munmap(beside, size)
+    if same and _mmap(address, size, mode, MAP_SHARED | MAP_FIXED, fd, 0) != address:
+        raise _failed("mmap")
+    return same
 
 
 def unbuffer_c_stdout():

@@ -93,9 +93,9 @@ def _keep_places():
             os.dup2(walls.STDERR, fd)  # else a library might open something there
 
 
-def _take_order(control, others=None):
-    """Waits for the next order to fork; 0 to 4, free until then, are its job's descriptors after. others are the answers to other
-    orders, by name."""
+def _take_order(control, others=()):
+    """Waits for the next order to fork; 0 to 4, free until then, are its job's descriptors after. others are what else may be ordered:
+    functions of the words behind their names."""
     while True:
         order, ancillary, _, _ = control.recvmsg(64, _ROOM)
         if not order:
@@ -104,9 +104,19 @@ def _take_order(control, others=None):
             if ancillary != _ITS_FDS:
                 raise RuntimeError("a job's descriptors came as %s" % ancillary)
             return
-        if others and order in others:
-            others[order]()
+        name, *words = order.split()
+        if name in others:
+            others[name](*words)
         # What else there is is a kill that its child's end has overtaken.
+
+
+def _take_text(address, size):
+    """Python's own code and constants, in huge pages; their descriptor came along."""
+    try:
+        linux.map_over(0, int(address), int(size))
+    except OSError:
+        pass  # its own is as good, but for the time it takes
+    os.close(0)
 
 
 class _ForkHooks:
@@ -165,7 +175,7 @@ class Server:
         os.closerange(0, len(walls.FDS))
         control = self._control
         self._holders.order()
-        others = {b"pin": self._pin}
+        others = {b"text": _take_text, b"pin": self._pin}
         while True:
             _take_order(control, others)
             place = self._holders.take()
