@@ -245,7 +245,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 		set.UID = &uid
 	}
 	if !s.ids.split {
-		set.Rlimits["NPROC"] += 3 // the server, the maker of namespaces and the holder are of the same uid
+		set.Rlimits["NPROC"] += 4 // the server, the maker of namespaces, the holder and the next one are of the same uid
 	}
 	if p.alter != nil {
 		p.alter(&set)

@@ -30,10 +30,7 @@ def main():
 // fault and a copy, and has the server pin them, so that from now on the fork copies them by itself. A host that does not allow it
 // has slower jobs, which is said and no reason not to start.
 func (v *server) study(log *slog.Logger) error {
-	c := v.next
-	v.next = nil
-	defer c.close()
-	runs, err := v.studyIn(c)
+	runs, err := v.written()
 	if err != nil {
 		if !v.alive() {
 			return v.broken("study", err)
@@ -62,28 +59,63 @@ func (v *server) study(log *slog.Logger) error {
 	}
 }
 
-// studyIn is what c and the server have written to when c has done the studied job; c has ended then.
-func (v *server) studyIn(c *child) ([]pageRun, error) {
+// written are the pages that the first child writes to when it has the studied job, and the server from one child to the next. Until
+// it is told what to pin the server shares its memory with a shadow: what nobody has written to is theirs together.
+func (v *server) written() ([]pageRun, error) {
+	own, err := writableMappings(v.pid)
+	if err != nil {
+		return nil, err
+	}
+	var pages []uint64
+	look := func(pid int) (err error) {
+		found, err := exclusivePages(pid, own)
+		pages = append(pages, found...)
+		return err
+	}
+	if err := v.studyChild(func() error { return look(v.jobPID()) }); err != nil {
+		return nil, err
+	}
+	if err := v.firstChild(); err != nil {
+		return nil, err
+	}
+	if err := look(v.pid); err != nil {
+		return nil, err
+	}
+	v.next.close() // which ends it
+	v.next = nil
+	if err := v.settle(); err != nil {
+		return nil, err
+	}
+	slices.Sort(pages)
+	return runsOf(slices.Compact(pages)), nil
+}
+
+// studyChild gives the child that waits the studied job, calls look when it has answered and is still there, and sees it to its end.
+func (v *server) studyChild(look func() error) error {
+	c := v.next
+	v.next = nil
+	defer c.close()
 	unlimited := Limits{Timeout: startTimeout}
 	payload, err := encodeOrder(Job{Script: studied}, unlimited)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	feed(payload, c.job, false)
 	c.stdin.Close()
 	select {
 	case <-c.result.done:
 	case <-v.exited:
-		return nil, errLost
+		return errLost
 	case <-time.After(startTimeout):
-		return nil, errors.New("the studied job did not end")
+		return errors.New("the studied job did not end")
 	}
-	runs, err := written(v.pid, v.jobPID())
 	if o, ok := parse(c.result.bytes(), v.limits); !ok || o.Failure != nil {
 		err = fmt.Errorf("the studied job failed: %.500q", c.result.bytes())
+	} else {
+		err = look()
 	}
 	c.job.Close()
-	return runs, errors.Join(err, v.settle())
+	return errors.Join(err, v.settle())
 }
 
 // pageRun is neighbouring pages of memory, in bytes.
@@ -91,25 +123,6 @@ type pageRun struct{ Address, Size uint64 }
 
 // pinnedRuns is how many of them there can be in a message to the server.
 const pinnedRuns = 4000
-
-// written are the pages of the server's memory that it or its child does not share with the other any more: one of them has written
-// to those since the fork.
-func written(server, child int) ([]pageRun, error) {
-	own, err := writableMappings(server)
-	if err != nil {
-		return nil, err
-	}
-	var pages []uint64
-	for _, pid := range []int{server, child} {
-		theirs, err := exclusivePages(pid, own)
-		if err != nil {
-			return nil, err
-		}
-		pages = append(pages, theirs...)
-	}
-	slices.Sort(pages)
-	return runsOf(slices.Compact(pages)), nil
-}
 
 // runsOf joins neighbours. pages are addresses in ascending order.
 func runsOf(pages []uint64) []pageRun {

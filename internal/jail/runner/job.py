@@ -28,6 +28,8 @@ class Runner:
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
         self._directory = files.Directory(settings["directory"])
+        # To be called when the working directory is as the job will find it.
+        self.watch = self._directory.watch
         self._address_space = 0
         report.home = settings["directory"]
         if hasattr(sys, "set_int_max_str_digits"):
@@ -44,7 +46,6 @@ class Runner:
 
     def serve(self):
         """Reads the job, runs it, writes the answer, ends the process."""
-        self._directory.watch()
         request = _decode(_read_job(walls.JOB).decode(), 0)[0]
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
         if request["memory_bytes"]:

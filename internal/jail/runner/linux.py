@@ -108,8 +108,12 @@ def drop_bounding_set():
             break  # past the kernel's last one
 
 
-def drop_capabilities():
+def clear_ambient_capabilities():
+    """What this process's children would keep across a change of uid."""
     _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+
+
+def drop_capabilities():
     if _capset(*_CAPSET) != 0:
         raise _failed("capset")
 

@@ -162,16 +162,21 @@ class Server:
         self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
+        self._end = None
         self._tmpfs = settings["tmpfs"].encode()
         self._rehearse = settings["rehearse"]
         self._walls = walls.Walls(settings)
         self._seeds = walls.Seeds()
-        self._credentials = os.getuid(), os.getgid()
+        self._studied = settings["study"]
         with _pipes():
             self._runner = job.Runner(settings, check)
         self.measure = self._runner.measure
 
     def serve(self):
+        if self._studied:
+            self._shadow = self._make_shadow()
+        self._walls.found()
+        self._credentials = os.getuid(), os.getgid()
         os.closerange(0, len(walls.FDS))
         control = self._control
         self._holders.order()
@@ -187,17 +192,27 @@ class Server:
             credentials = struct.pack("3i", child, *self._credentials)
             control.sendmsg(_FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
+            self._holders.order()  # for the next: nobody should have to wait for it
             status, usage = self._await_end(child, place)
             ended = b'{"status": %d, "cpu_ms": %.3f, "max_rss": %d}'
             control.send(ended % (status, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss << 10))
-            # Only now: neither the tear-down of the namespaces nor the making of the next is anything to wait for.
+            # Only now: the tear-down of the namespaces is nothing to wait for.
             holder.kill(place)
             os.close(place)
-            self._holders.order()
+
+    def _make_shadow(self):
+        """A child that does nothing: what this process then writes to, it shares with nobody, which shows."""
+        shadow = self._fork()
+        if shadow == 0:
+            while True:
+                signal.pause()
+        return shadow
 
     def _pin(self):
         """What a fork is to copy comes in the next message: address and size of each range."""
         blob = self._control.recv(_PINS_BYTES)
+        os.kill(self._shadow, signal.SIGKILL)
+        os.waitpid(self._shadow, 0)
         try:
             pins, pages = self._layout.pin(list(struct.iter_unpack("QQ", blob)))
             self._pins, why = _out_of_the_way(pins), ""
@@ -209,22 +224,24 @@ class Server:
     def _await_end(self, child, place):
         control, poll = self._control, self._poll
         end = os.pidfd_open(child)
-        poll.register(end, select.POLLIN)
-        try:
-            while True:
-                if any(fd == end for fd, _ in poll.poll()):
+        if end != self._end:  # it is: the lowest free number each time
+            if self._end is not None:
+                poll.unregister(self._end)
+            poll.register(end, select.POLLIN)
+            self._end = end
+        while True:
+            for fd, _ in poll.poll():
+                if fd == end:
+                    os.close(end)
                     _, status, usage = os.wait4(child, 0)
                     return status, usage
-                order = control.recv(64)
-                if order == b"dump":
-                    signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
-                elif order == b"kill":
-                    holder.kill(place)
-                else:
-                    os._exit(0)
-        finally:
-            poll.unregister(end)
-            os.close(end)
+            order = control.recv(64)
+            if order == b"dump":
+                signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
+            elif order == b"kill":
+                holder.kill(place)
+            else:
+                os._exit(0)
 
     def _child(self, place):
         try:
@@ -264,7 +281,9 @@ def _serve_once(control, settings, check):
         gc.freeze()
         runner = job.Runner(settings, check)
         runner.measure()
-        _prepare(walls.Walls(settings), walls.Seeds(), runner, settings["rehearse"])
+        around = walls.Walls(settings)
+        around.found()
+        _prepare(around, walls.Seeds(), runner, settings["rehearse"])
     except BaseException as error:
         _fail(error)
     finally:
@@ -280,6 +299,7 @@ def _prepare(around, seeds, runner, rehearsing):
     """Behind the walls, rehearsed, and on to the job."""
     around.rise()
     seeds.renew()
+    runner.watch()
     gc.enable()
     poll = select.poll()
     poll.register(walls.JOB, select.POLLIN)
@@ -289,6 +309,7 @@ def _prepare(around, seeds, runner, rehearsing):
         if not poll.poll(rehearse.DEEPER_IDLE_MS):
             _rehearse(rehearse.deeper_steps(), poll)
         runner.measure()
+        runner.watch()
     runner.serve()
 
 

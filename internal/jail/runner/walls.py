@@ -18,31 +18,43 @@ def close_others():
     os.closerange(len(FDS), 1 << 16)
 
 
+# The limits that a server needs room in itself: it locks memory, and has processes.
+_SERVERS_OWN = ("MEMLOCK", "NPROC")
+
+
 class Walls:
     """What all children of a server have in common, made ready once: a child that built it anew would pay for its pages."""
 
     def __init__(self, settings):
         self._uid = settings["uid"]
-        self._limits = [(number, _within(number, value)) for number, value in _numbered(settings["rlimits"])]
+        limits = [(name, getattr(resource, "RLIMIT_" + name), value) for name, value in settings["rlimits"].items()]
+        self._inherited = [(number, value) for name, number, value in limits if name not in _SERVERS_OWN]
+        self._own = [(number, _within(number, value)) for name, number, value in limits if name in _SERVERS_OWN]
         self._filter = settings["seccomp"] and linux.Filter(bytes.fromhex(settings["seccomp"]))
 
-    def rise(self):
-        """uid, capabilities, rlimits, no_new_privs, seccomp: in this order, since each takes away what the next did not need."""
-        uid = self._uid
-        if uid is not None and os.getuid() != uid:
+    def found(self):
+        """Puts up what a child inherits, and whoever forks it can live with: rlimits, group, no_new_privs. Whatever this process needs
+        of all that it has done by now, but for _SERVERS_OWN."""
+        for number, value in self._inherited:
+            lower(number, value)
+        if self._other():
             os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-        linux.drop_capabilities()
-        for number, pair in self._limits:
-            resource.setrlimit(number, pair)
+            os.setresgid(self._uid, self._uid, self._uid)
+        linux.clear_ambient_capabilities()
         linux.no_new_privileges()
+
+    def rise(self):
+        """The rest: uid, capabilities, rlimits, seccomp, in this order, since each takes away what the next did not need."""
+        if self._other():
+            os.setresuid(self._uid, self._uid, self._uid)
+        linux.drop_capabilities()
+        for number, pair in self._own:
+            resource.setrlimit(number, pair)
         if self._filter:
             self._filter.install()
 
-
-def _numbered(limits):
-    return [(getattr(resource, "RLIMIT_" + name), value) for name, value in limits.items()]
+    def _other(self):
+        return self._uid is not None and os.getuid() != self._uid
 
 
 def _within(limit, value):
