@@ -227,7 +227,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 	l := p.limits
 	set := settings{
 		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
-		Study: p.study && s.level == Namespaces,
+		Study: p.study && s.level == Namespaces, Once: s.level == Process,
 		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
 		Rlimits: map[string]int64{
 			"NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
@@ -245,7 +245,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 		set.UID = &uid
 	}
 	if !s.ids.split {
-		set.Rlimits["NPROC"] += 4 // the server, the maker of namespaces, the holder and the next one are of the same uid
+		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
 	}
 	if p.alter != nil {
 		p.alter(&set)

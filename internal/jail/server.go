@@ -37,6 +37,7 @@ type settings struct {
 	Preload      []string         `json:"preload"`
 	Rehearse     bool             `json:"rehearse"`
 	Study        bool             `json:"study"`
+	Once         bool             `json:"once"`
 	Tmpfs        string           `json:"tmpfs"`
 	Directory    string           `json:"directory"`
 	UID          *int             `json:"uid"`
@@ -181,14 +182,6 @@ func (v *server) firstChild() error {
 
 // boot sends the settings and the runner's sources, and waits for the libraries to be loaded.
 func (v *server) boot(s settings) error {
-	// At level Process there are no namespaces to make.
-	maker := []byte("#")
-	if v.level == Namespaces {
-		var err error
-		if maker, err = runnerFiles.ReadFile("runner/maker.py"); err != nil {
-			return err
-		}
-	}
 	for _, name := range runnerModules {
 		source, err := runnerFiles.ReadFile("runner/" + name + ".py")
 		if err != nil {
@@ -202,10 +195,8 @@ func (v *server) boot(s settings) error {
 	}
 	v.control.SetDeadline(time.Now().Add(startTimeout))
 	defer v.control.SetDeadline(time.Time{})
-	for _, message := range [][]byte{maker, []byte(strconv.Itoa(len(blob)))} {
-		if _, err := v.control.Write(message); err != nil {
-			return v.broken("start", err)
-		}
+	if _, err := v.control.Write([]byte(strconv.Itoa(len(blob)))); err != nil {
+		return v.broken("start", err)
 	}
 	for chunk := blob; len(chunk) > 0; {
 		n := min(len(chunk), 64<<10) // a packet must fit the socket's buffer

@@ -1,6 +1,7 @@
 """What runs inside the jail, and nothing else does: the standard library is all it may import.
 
 server    keeps Python and its libraries warm and forks one child per job
+memory    lays out the server's memory so that a fork costs little
 holder    makes the fresh namespaces that a child enters
 walls     puts a child behind its walls, before it has seen its job
 rehearse  small trusted work that pays a child's page faults before anyone waits

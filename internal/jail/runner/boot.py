@@ -1,19 +1,12 @@
-# Given to Python with -c. Its first message from the worker is the source of the maker of namespaces, which is forked while this
-# process is as small as it can be, or nothing but a comment where there are none to make. The second holds the settings and the
-# sources of the other modules, in the order in which they import one another.
+# Given to Python with -c. The worker's first message is the length of the next, which may come in parts: the settings and the sources
+# of the modules, in the order in which they import one another.
+import json
 import os
+import socket
 import sys
 
 
 def boot(fd=3):
-    maker = type(sys)("maker")
-    exec(compile(os.read(fd, 64 << 10), "<runner/maker.py>", "exec"), maker.__dict__)
-    orders = maker.start(fd) if hasattr(maker, "start") else None
-
-    import json
-    import socket
-
-
     control = socket.socket(fileno=fd)
     size = int(control.recv(16))
     blob = b""
@@ -26,13 +19,12 @@ def boot(fd=3):
     package = type(sys)("runner")
     package.__path__ = []
     sys.modules["runner"] = package
-    package.maker = sys.modules["runner.maker"] = maker
     for name, source in settings.pop("modules"):
         module = type(sys)("runner." + name)
         sys.modules[module.__name__] = module
         exec(compile(source, "<runner/%s.py>" % name, "exec"), module.__dict__)
         setattr(package, name, module)
-    sys.modules["runner.server"].main(control, orders, settings)
+    sys.modules["runner.server"].main(control, settings)
 
 
 boot()

@@ -2,7 +2,8 @@
 import ctypes
 import os
 
-CLONE_VM, CLONE_SIGHAND, CLONE_THREAD, CLONE_NEWPID = 0x100, 0x800, 0x10000, 0x20000000
+CLONE_VM, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x800, 0x10000
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
 
 MS_NOSUID, MS_NODEV = 2, 4
 
@@ -13,7 +14,11 @@ PT_LOAD, PF_W = 1, 2
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_FIXED = 0x1, 0x10
 
+MADV_DONTFORK, MADV_DOFORK = 10, 11
 MADV_COLLAPSE = 25  # since Linux 6.1
+
+SIG_SETMASK = 2
+AT_SYSINFO_EHDR = 33
 
 # io_uring's numbers are the same on every architecture. A ring made with R_DISABLED takes no work.
 _IO_URING_SETUP, _IO_URING_REGISTER, _R_DISABLED, _REGISTER_BUFFERS = 425, 427, 1 << 6, 0
@@ -31,6 +36,10 @@ def _function(name, result, *arguments):
 
 
 _fork = _function("fork", _int)
+_clone = _function("clone", _int, _pointer, _pointer, _int, _pointer)
+_pthread_self = _function("pthread_self", _ulong)
+_pthread_sigmask = _function("pthread_sigmask", _int, _int, _pointer, _pointer)
+_getauxval = _function("getauxval", _ulong, _ulong)
 _unshare = _function("unshare", _int, _int)
 _setns = _function("setns", _int, _int, _int)
 _mount = _function("mount", _int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _ulong, ctypes.c_char_p)
@@ -65,6 +74,60 @@ def fork():
     if pid < 0:
         raise _failed("fork")
     return pid
+
+
+def clone(function, stack, flags, argument):
+    """A process that starts in a C function, on a stack that it is given the top of; its pid."""
+    pid = _clone(function, stack, flags, argument)
+    if pid < 0:
+        raise _failed("clone")
+    return pid
+
+
+def address_of(name):
+    """Of a function of the C library."""
+    return ctypes.cast(getattr(_libc, name), _pointer).value
+
+
+def places_of_a_clone():
+    """Addresses of what a clone that makes one system call needs besides a stack: code, the thread's own memory, and the note of its
+    processor that the kernel keeps there (rseq)."""
+    thread = _pthread_self()
+    places = [address_of("clone"), address_of("syscall"), thread]
+    try:
+        places.append(thread + ctypes.c_ssize_t.in_dll(_libc, "__rseq_offset").value)
+    except ValueError:
+        pass  # a C library that asks for none
+    return places
+
+
+def vdso():
+    """Where the kernel has put code of its own into this process; 0 where it has not."""
+    return _getauxval(AT_SYSINFO_EHDR)
+
+
+def keep_from_forks(ranges):
+    """Has forks leave out memory, (address, size) each. Fails for want of memory between the mappings, and is done all the same."""
+    for address, size in ranges:
+        _madvise(address, size, MADV_DONTFORK)
+
+
+def give_to_forks(ranges):
+    for address, size in ranges:
+        _madvise(address, size, MADV_DOFORK)
+
+
+_ALL_SIGNALS = ctypes.create_string_buffer(b"\xff" * 128, 128)
+_SIGNALS_BEFORE = ctypes.create_string_buffer(128)
+_SIGNALS = ctypes.addressof(_ALL_SIGNALS), ctypes.addressof(_SIGNALS_BEFORE)
+
+
+def block_signals():
+    _pthread_sigmask(SIG_SETMASK, *_SIGNALS)
+
+
+def unblock_signals():
+    _pthread_sigmask(SIG_SETMASK, _SIGNALS[1], None)
 
 
 def setns(fd, flags):

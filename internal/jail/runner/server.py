@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 
-from runner import denied, holder, job, linux, maker, memory, rehearse, walls
+from runner import denied, holder, job, linux, memory, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -33,33 +33,34 @@ _ITS_FDS = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("5i", *walls.FDS)
 _ROOM = socket.CMSG_SPACE(len(_ITS_FDS[0][2]))
 _FORKED = [b'{"forked": true}']
 
+# Ended holders are looked after when nothing else has been to do for so long.
+_BURIAL_MS = 5
+
 # The longest list of ranges to pin.
 _PINS_BYTES = 64 << 10
 
 
-def main(control, orders, settings):
-    """Never returns. orders: the descriptor to order namespaces by, or None where the host allows no inner ones; the one job of
-    this process then runs in it."""
+def main(control, settings):
+    """Never returns. Where the host allows no inner namespaces, the one job of this process runs in it."""
     try:
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
         control = socket.socket(fileno=_out_of_the_way(control.detach()))
-        if orders is not None:
-            orders = _out_of_the_way(orders)
         _keep_places()
         hooks = _ForkHooks()
         site.main()
-        layout = orders is not None and memory.Layout(settings["preload"])
+        layout = None if settings["once"] else memory.Layout(settings["preload"])
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
         rehearse.warm_up()
-        if orders is None:
+        if settings["once"]:
             control.send(json.dumps({"ready": versions}).encode())
             _serve_once(control, settings, check)
         if not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
-        server = Server(control, holder.Holders(orders), settings, check, hooks.fork(), layout)
+        holders = holder.Holders(_out_of_the_way(os.pidfd_open(os.getpid())))
+        server = Server(control, holders, settings, check, hooks.fork(), layout)
         gc.collect()
         layout.settle()
         if not settings["study"]:
@@ -160,7 +161,8 @@ class Server:
 
     def __init__(self, control, holders, settings, check, fork, layout):
         self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
-        self._poll = select.poll()
+        self._orders, self._poll = select.poll(), select.poll()
+        self._orders.register(control, select.POLLIN)
         self._poll.register(control, select.POLLIN)
         self._end = None
         self._tmpfs = settings["tmpfs"].encode()
@@ -179,12 +181,13 @@ class Server:
         self._credentials = os.getuid(), os.getgid()
         os.closerange(0, len(walls.FDS))
         control = self._control
-        self._holders.order()
+        self._holders.make()
         others = {b"text": _take_text, b"pin": self._pin}
         while True:
+            while self._holders.unburied and not self._orders.poll(_BURIAL_MS):
+                self._holders.bury()
             _take_order(control, others)
             place = self._holders.take()
-            linux.setns(place, linux.CLONE_NEWPID)
             child = self._fork()
             if child == 0:
                 self._child(place)
@@ -192,13 +195,12 @@ class Server:
             credentials = struct.pack("3i", child, *self._credentials)
             control.sendmsg(_FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
-            self._holders.order()  # for the next: nobody should have to wait for it
+            self._holders.make()  # the next one: nobody should have to wait for it
             status, usage = self._await_end(child, place)
             ended = b'{"status": %d, "cpu_ms": %.3f, "max_rss": %d}'
             control.send(ended % (status, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss << 10))
             # Only now: the tear-down of the namespaces is nothing to wait for.
-            holder.kill(place)
-            os.close(place)
+            self._holders.end(place)
 
     def _make_shadow(self):
         """A child that does nothing: what this process then writes to, it shares with nobody, which shows."""
@@ -230,11 +232,15 @@ class Server:
             poll.register(end, select.POLLIN)
             self._end = end
         while True:
-            for fd, _ in poll.poll():
+            ready = poll.poll(_BURIAL_MS if self._holders.unburied else None)
+            for fd, _ in ready:
                 if fd == end:
                     os.close(end)
                     _, status, usage = os.wait4(child, 0)
                     return status, usage
+            if not ready:
+                self._holders.bury()
+                continue
             order = control.recv(64)
             if order == b"dump":
                 signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
@@ -246,7 +252,7 @@ class Server:
     def _child(self, place):
         try:
             os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
-            holder.enter(place, maker.PRIVATE, self._tmpfs)
+            holder.enter(place, self._tmpfs)
             walls.close_others()
             os.chdir("/tmp")
             _prepare(self._walls, self._seeds, self._runner, self._rehearse)

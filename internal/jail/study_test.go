@@ -1,0 +1,169 @@
+package jail
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
+)
+
+func TestParseMappings(t *testing.T) {
+	for _, c := range []struct {
+		name, maps string
+		want       []mapping
+	}{
+		{"nothing", "", nil},
+		{"code is not written to", "00400000-00945000 r-xp 00000000 fe:00 247702 /usr/bin/python3.11\n", nil},
+		{"shared by intention", "7f00-7f10 rw-s 00000000 00:01 1029 /memfd:x (deleted)\n", nil},
+		{"data, heap and unnamed", "00945000-00a85000 rw-p 00544000 fe:00 247702 /usr/bin/python3.11\n" +
+			"1e982000-1ebc5000 rw-p 00000000 00:00 0 [heap]\n7fcdd3ee9000-7fcdd401c000 rw-p 00000000 00:00 0\n",
+			[]mapping{{0x945000, 0xa85000}, {0x1e982000, 0x1ebc5000}, {0x7fcdd3ee9000, 0x7fcdd401c000}}},
+		{"code that can be written to", "7f0000000000-7f0000001000 rwxp 00000000 00:00 0\n", []mapping{{0x7f0000000000, 0x7f0000001000}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := parseMappings([]byte(c.maps))
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("%x, %v, want %x", got, err, c.want)
+			}
+		})
+	}
+	if _, err := parseMappings([]byte("somewhere rw-p 0 0:0 0\n")); err == nil {
+		t.Error("a line without addresses is taken")
+	}
+}
+
+func TestRunsOf(t *testing.T) {
+	for _, c := range []struct {
+		pages []uint64
+		want  []pageRun
+	}{
+		{nil, nil},
+		{[]uint64{0x1000}, []pageRun{{0x1000, 0x1000}}},
+		{[]uint64{0x1000, 0x2000, 0x4000}, []pageRun{{0x1000, 0x2000}, {0x4000, 0x1000}}},
+	} {
+		if got := runsOf(c.pages); !slices.Equal(got, c.want) {
+			t.Errorf("%x: %x, want %x", c.pages, got, c.want)
+		}
+	}
+}
+
+// Scripts that return how many page faults their process has had, for the server without libraries and for the one with.
+const (
+	faults      = "import resource\n\ndef main():\n    print('x')\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+	numpyFaults = "import numpy as np\nimport resource\n\ndef main():\n    np.mean([1, 2, 3])\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+)
+
+// A job whose server pins what it writes has less than half of the page faults that it has otherwise.
+func TestStudySparesFaults(t *testing.T) {
+	for script, preload := range map[string][]string{faults: nil, numpyFaults: {"numpy", "pandas"}} {
+		t.Run(strings.Join(append([]string{"preload"}, preload...), " "), func(t *testing.T) {
+			eachPlan(t, Config{Preload: preload}, nil, func(t *testing.T, c Config, plan *plan) {
+				studied, err := openAs(t.Context(), c, plan)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer studied.Close()
+				if pinned := idleServer(studied).pinned; pinned == 0 {
+					t.Skip("this host lets nobody pin memory")
+				}
+				c.MaxJobs = 1 // where a jail serves one job, studying it is not worth the while
+				plain, err := openAs(t.Context(), c, plan)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer plain.Close()
+				if pinned := idleServer(plain).pinned; pinned != 0 {
+					t.Errorf("a server for one job has pinned %d pages", pinned)
+				}
+				few, many := fewestFaults(t, studied, script), fewestFaults(t, plain, script)
+				t.Logf("%d page faults, and %d with nothing pinned", few, many)
+				if 2*few > many {
+					t.Errorf("%d page faults, and only %d with nothing pinned", few, many)
+				}
+			})
+		})
+	}
+}
+
+// Where nobody may pin memory jobs run all the same, from a server in huge pages.
+func TestStudyRefused(t *testing.T) {
+	refuse := func(plan *plan) {
+		native, err := arch.GetInfo("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		denied := append(slices.Clone(around), "io_uring_setup")
+		if plan.aroundFilter, err = assemble(denyList(native, denied)); err != nil {
+			t.Fatal(err)
+		}
+		plan.alterArgs = func(args []string) []string {
+			if i := slices.Index(args, "--seccomp_string"); i >= 0 {
+				args[i+1] = kafel(denied)
+			}
+			return args
+		}
+	}
+	eachPlan(t, Config{}, refuse, func(t *testing.T, c Config, plan *plan) {
+		p, err := openAs(t.Context(), c, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if pinned := idleServer(p).pinned; pinned != 0 {
+			t.Errorf("%d pages are pinned", pinned)
+		}
+		wantAnswer(t, p, "def main():\n    return 6 * 7\n", "42")
+	})
+}
+
+// eachPlan runs f with a plan of each backend that is here and makes namespaces, changed by alter.
+func eachPlan(t *testing.T, c Config, alter func(*plan), f func(t *testing.T, c Config, plan *plan)) {
+	for backend, program := range map[Backend]string{Nsjail: "nsjail", Bubblewrap: "bwrap"} {
+		t.Run(string(backend), func(t *testing.T) {
+			if _, err := exec.LookPath(program); err != nil {
+				t.Skipf("%s is not on PATH", program)
+			}
+			c := c
+			c.Backend, c.Level, c.Logger = backend, Namespaces, slog.New(slog.NewTextHandler(t.Output(), nil))
+			c = c.withDefaults()
+			plan, err := newPlan(c)
+			if err != nil {
+				t.Skip("no jail with namespaces can be made here: ", err)
+			}
+			if alter != nil {
+				alter(plan)
+			}
+			f(t, c, plan)
+		})
+	}
+}
+
+func idleServer(p *Pool) *server {
+	p.loaded.mu.Lock()
+	defer p.loaded.mu.Unlock()
+	return p.loaded.idle[0]
+}
+
+// fewestFaults is of several jobs: how far a rehearsal gets before its job comes is a matter of time.
+func fewestFaults(t *testing.T, p *Pool, script string) int {
+	fewest := 0
+	for range 5 {
+		o, err := p.Run(context.Background(), Job{Script: script})
+		if err != nil || o.Failure != nil {
+			t.Fatal(err, o.Failure)
+		}
+		n, err := strconv.Atoi(string(o.Result))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fewest == 0 || n < fewest {
+			fewest = n
+		}
+	}
+	return fewest
+}
