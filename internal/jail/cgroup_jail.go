@@ -1,10 +1,5 @@
 package jail
 
-import (
-	"os"
-	"strconv"
-)
-
 // jailCgroup is the cgroup of one jail. A nil one bounds nothing.
 type jailCgroup struct {
 	group group
@@ -16,9 +11,9 @@ type jailCgroup struct {
 // an ordinary job takes next to nothing: 300 DataFrame jobs in one jail never had more than 10 MB charged, their heaps included.
 const kernelRoom = 32 << 20
 
-// fewProcesses are in a jail's cgroup beside the threads of its job: the server, the job's main thread, and one of either that
-// has ended and not been waited for.
-const fewProcesses = 4
+// fewProcesses are in a jail's cgroup beside the threads of its job: the server, the job's main thread, its holder, the next holder,
+// and of the ended ones those that have not been waited for.
+const fewProcesses = 8
 
 // bounds are those of the jail whose server is pid, with its libraries loaded. The job's address space is bounded before its
 // memory is: this is the wall behind it, for what is no address space (files in the working directory, pipes, sockets). It must
@@ -55,10 +50,4 @@ func (j *jailCgroup) remove() error {
 		return nil
 	}
 	return removeGroup(j.group)
-}
-
-// expose makes a job's process the first that the kernel kills when memory runs out, in its cgroup or on the whole host: before
-// the fork server, which may be larger, and before the worker.
-func expose(pid int) error {
-	return os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("1000"), 0)
 }

@@ -114,7 +114,7 @@ func startTime(pid int) string {
 
 // statFields are those of /proc/<pid>/stat behind the name, which may hold anything: the state first.
 func statFields(pid int) []string {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	text, err := os.ReadFile(procFile(pid, "stat"))
 	if err != nil {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 
 // child is the worker's side of one forked process: what goes in, what comes out. Everything that comes out is hostile.
 type child struct {
-	stdin, job     *os.File
+	stdin, job     *inlet
 	stdout, stderr *reader
 	result         *reader
 	// walled is closed at the first byte of the result, which the child sends from behind its walls, or at its end.
@@ -29,13 +29,11 @@ const stdoutPipeBytes = 256 << 10
 // newChild opens the pipes of one job. theirs are its five descriptors, in the order that walls.py gives them, for the caller to
 // close.
 func newChild(l Limits) (c *child, theirs []int, err error) {
-	var ours []*os.File // stdin, stdout, stderr, job, result
-	for _, name := range []string{"stdin", "stdout", "stderr", "job", "result"} {
-		own, other, err := pipe(name, name == "stdin" || name == "job")
+	var ours []int // stdin, stdout, stderr, job, result
+	for _, toChild := range []bool{true, false, false, true, false} {
+		own, other, err := pipe(toChild)
 		if err != nil {
-			for _, f := range ours {
-				f.Close()
-			}
+			closeAll(ours)
 			closeAll(theirs)
 			return nil, nil, err
 		}
@@ -43,7 +41,7 @@ func newChild(l Limits) (c *child, theirs []int, err error) {
 	}
 	// Refused where a user has many pipes; then it is slower.
 	_, _ = unix.FcntlInt(uintptr(theirs[1]), unix.F_SETPIPE_SZ, stdoutPipeBytes)
-	c = &child{stdin: ours[0], job: ours[3], walled: make(chan struct{}), flooded: make(chan struct{}, 3)}
+	c = &child{stdin: &inlet{fd: ours[0]}, job: &inlet{fd: ours[3]}, walled: make(chan struct{}), flooded: make(chan struct{}, 3)}
 	flood := int64(l.OutputBytes) * FloodFactor
 	c.stdout = startReader(ours[1], l.OutputBytes, flood, c.flooded, nil)
 	c.stderr = startReader(ours[2], l.OutputBytes, flood, c.flooded, nil)
@@ -54,20 +52,70 @@ func newChild(l Limits) (c *child, theirs []int, err error) {
 
 // pipe makes a pipe that leads to the child or from it. Our end can be waited for without a thread; the other blocks, as Python
 // expects.
-func pipe(name string, toChild bool) (own *os.File, other int, err error) {
+func pipe(toChild bool) (own, other int, err error) {
 	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, 0, fmt.Errorf("pipe: %w", err)
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return 0, 0, fmt.Errorf("pipe: %w", err)
 	}
-	mine, other := fds[0], fds[1]
+	own, other = fds[0], fds[1]
 	if toChild {
-		mine, other = fds[1], fds[0]
+		own, other = fds[1], fds[0]
 	}
-	if err := unix.SetNonblock(mine, true); err != nil {
+	if _, err := unix.FcntlInt(uintptr(other), unix.F_SETFL, 0); err != nil {
 		closeAll(fds[:])
-		return nil, 0, fmt.Errorf("pipe: %w", err)
+		return 0, 0, fmt.Errorf("pipe: %w", err)
 	}
-	return os.NewFile(uintptr(mine), name), other, nil
+	return own, other, nil
+}
+
+// inlet is our end of a pipe to the child. Most of what is sent fits the pipe, and the poller need not know of it.
+type inlet struct {
+	fd     int
+	file   *os.File // the poller's, once something did not fit
+	closed bool
+	sent   chan struct{} // closed when all of it is on its way
+}
+
+// send writes all of data, in its own time: a pipe holds little, and the script may never read. To be called once at most; close ends
+// the writing.
+func (i *inlet) send(data []byte) {
+	if len(data) == 0 || i.closed {
+		return
+	}
+	n, err := unix.Write(i.fd, data)
+	if n == len(data) || err != nil && err != unix.EAGAIN {
+		return // a child that is gone is noticed elsewhere
+	}
+	i.file = os.NewFile(uintptr(i.fd), "pipe")
+	i.sent = make(chan struct{})
+	go func() {
+		defer close(i.sent)
+		i.file.Write(data[max(n, 0):])
+	}()
+}
+
+// end lets the child read an end behind what has been sent.
+func (i *inlet) end() {
+	if i.sent == nil {
+		i.close()
+		return
+	}
+	go func() {
+		<-i.sent
+		i.file.Close()
+	}()
+}
+
+func (i *inlet) close() {
+	if i.closed {
+		return
+	}
+	i.closed = true
+	if i.file != nil {
+		i.file.Close()
+		return
+	}
+	unix.Close(i.fd)
 }
 
 func closeAll(fds []int) {
@@ -91,8 +139,8 @@ func (c *child) failure() error {
 
 // close lets go of the child, whatever its state; its readers end with it.
 func (c *child) close() {
-	c.stdin.Close()
-	c.job.Close()
+	c.stdin.close()
+	c.job.close()
 	for _, r := range []*reader{c.stdout, c.stderr, c.result} {
 		r.file.Close()
 		<-r.done
@@ -113,7 +161,8 @@ type reader struct {
 
 // startReader keeps the first keep bytes. flooded gets one value when more than flood have come; first is closed at the first
 // byte or at the end.
-func startReader(f *os.File, keep int, flood int64, flooded chan<- struct{}, first chan<- struct{}) *reader {
+func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<- struct{}) *reader {
+	f := os.NewFile(uintptr(fd), "pipe")
 	r := &reader{file: f, done: make(chan struct{}), grown: make(chan struct{}, 1)}
 	go func() {
 		defer close(r.done)

@@ -221,7 +221,7 @@ func (u *usage) addOpen(pid int) {
 // addMapped finds the files of the directory that a process has mapped, and that have no name and are not open any more. Their sizes
 // are nowhere to be read.
 func (u *usage) addMapped(pid int, path string) {
-	maps, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/maps")
+	maps, err := os.ReadFile(procFile(pid, "maps"))
 	if err != nil || !bytes.Contains(maps, []byte(path)) {
 		return
 	}

@@ -245,7 +245,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 		set.UID = &uid
 	}
 	if !s.ids.split {
-		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
+		set.Rlimits["NPROC"] += 5 // the server and its holders, with those that are not buried yet, are of the same uid
 	}
 	if p.alter != nil {
 		p.alter(&set)

@@ -1,14 +1,11 @@
 package jail
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -54,9 +51,10 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		return Outcome{}, nil, err
 	}
 	before, _ := cpuTime(v.jobPID()) // what it took to make the process ready is not the job's
-	feed(payload, c.job, false)
-	feed([]byte(j.Stdin), c.stdin, true)
-	if rss, err := memoryField(v.jobPID(), "VmRSS:"); err == nil { // while it reads the job
+	c.job.send(payload)
+	c.stdin.send([]byte(j.Stdin))
+	c.stdin.end()
+	if rss, err := residentBytes(v.jobPID()); err == nil { // while it reads the job
 		v.baseRSS = rss
 	}
 
@@ -86,6 +84,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	if seen.answer != nil {
 		o = *seen.answer
 	} else {
+		v.counted = false
 		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
 		o = judge(seen, c.result.bytes(), j.Script)
 	}
@@ -112,23 +111,6 @@ func encodeOrder(j Job, l Limits) ([]byte, error) {
 		return nil, fmt.Errorf("encode job: %w", err)
 	}
 	return append(binary.BigEndian.AppendUint64(nil, uint64(len(body))), body...), nil
-}
-
-// feed writes all of data to f, and closes it if it is to end there, in its own time: a pipe holds little, and the script may
-// never read. Closing f from elsewhere ends the writing.
-func feed(data []byte, f *os.File, end bool) {
-	write := func() {
-		f.Write(data)
-		if end {
-			f.Close()
-		}
-	}
-	const pipeHolds = 4 << 10 // what the kernel grants at least, once a user has many pipes
-	if len(data) > pipeHolds {
-		go write()
-		return
-	}
-	write()
 }
 
 // cause is why the worker ended a job.
@@ -205,7 +187,7 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 				seen.answer = &o
 				ends = []<-chan struct{}{c.stdout.done, c.stderr.done}
 			}
-			c.job.Close() // the process may go now
+			c.job.close() // the process may go now
 		case <-streamEnd:
 			if ends = ends[1:]; len(ends) == 0 {
 				seen.ended = time.Now()
@@ -265,6 +247,9 @@ func (v *server) settle() error {
 			if !ok || e.Status == nil {
 				return errLost
 			}
+			if *e.Status != 0 {
+				v.counted = false
+			}
 			return nil
 		case <-v.exited:
 			return errLost
@@ -301,18 +286,6 @@ func cpuTime(pid int) (time.Duration, error) {
 		return 0, fmt.Errorf("cpu time: %w", err)
 	}
 	return time.Duration(now.Nano()), nil
-}
-
-// memoryField reads one size off a process's status, in bytes.
-func memoryField(pid int, name string) (int64, error) {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := bytes.Cut(status, []byte(name))
-	number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" kB"))
-	kilobytes, err := strconv.ParseInt(string(number), 10, 64)
-	return kilobytes << 10, err
 }
 
 // drained waits for the ends of the pipes, which come with the process's.

@@ -64,26 +64,35 @@ func TestEncodeOrder(t *testing.T) {
 	}
 }
 
-// feed neither waits for a reader that never comes nor loses what a slow one takes.
-func TestFeed(t *testing.T) {
-	for _, size := range []int{0, 1, 4 << 10, 4<<10 + 1, 1 << 20} {
-		r, w, err := os.Pipe()
+// An inlet neither waits for a reader that never comes nor loses what a slow one takes.
+func TestInlet(t *testing.T) {
+	open := func() (*inlet, *os.File) {
+		own, other, err := pipe(true)
 		if err != nil {
 			t.Fatal(err)
 		}
+		return &inlet{fd: own}, os.NewFile(uintptr(other), "pipe")
+	}
+	for _, size := range []int{0, 1, 4 << 10, 4<<10 + 1, 64 << 10, 64<<10 + 1, 1 << 20} {
+		i, r := open()
 		data := strings.Repeat("x", size)
-		feed([]byte(data), w, true)
+		i.send([]byte(data))
+		i.end()
 		got, err := io.ReadAll(r)
 		if err != nil || string(got) != data {
 			t.Errorf("%d bytes: %d came, %v", size, len(got), err)
 		}
+		i.close()
+		i.close()
 		r.Close()
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	feed(make([]byte, 1<<20), w, true)
-	w.Close() // as child.close does: the writer must not be left behind, which goleak sees
+	i, r := open()
+	i.send(make([]byte, 1<<20))
+	i.end()
+	i.close() // the writer must not be left behind, which goleak sees
+	r.Close()
+	i, r = open()
+	r.Close()
+	i.send([]byte("to nobody"))
+	i.close()
 }

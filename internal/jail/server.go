@@ -75,7 +75,9 @@ type server struct {
 	successor          *server
 	cleanup            func()
 	cgroup             *jailCgroup
-	disk               *disk // at level Process
+	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
+	counted bool
+	disk    *disk // at level Process
 }
 
 // event is one message of the server: how a child ended, or what broke.
@@ -280,7 +282,10 @@ func (v *server) prepare() error {
 		return err
 	}
 	v.forked.Store(0)
-	v.cgroup.before()
+	if !v.counted {
+		v.cgroup.before()
+		v.counted = true
+	}
 	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(theirs...), nil)
 	closeAll(theirs)
 	if err != nil {
@@ -327,7 +332,7 @@ func (v *server) grown() bool {
 	if v.served%growthChecked != 1 {
 		return false
 	}
-	rss, err := memoryField(v.pid, "VmRSS:")
+	rss, err := residentBytes(v.pid)
 	if err != nil {
 		return false // gone, which is seen elsewhere
 	}

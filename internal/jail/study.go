@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -100,8 +99,8 @@ func (v *server) studyChild(look func() error) error {
 	if err != nil {
 		return err
 	}
-	feed(payload, c.job, false)
-	c.stdin.Close()
+	c.job.send(payload)
+	c.stdin.end()
 	select {
 	case <-c.result.done:
 	case <-v.exited:
@@ -114,7 +113,7 @@ func (v *server) studyChild(look func() error) error {
 	} else {
 		err = look()
 	}
-	c.job.Close()
+	c.job.close()
 	return errors.Join(err, v.settle())
 }
 
@@ -143,7 +142,7 @@ type mapping struct{ start, end uint64 }
 
 // writableMappings are what a process may write to and shares with nobody by intention.
 func writableMappings(pid int) ([]mapping, error) {
-	maps, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/maps")
+	maps, err := os.ReadFile(procFile(pid, "maps"))
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +175,7 @@ const (
 
 // exclusivePages are the addresses of the anonymous pages within the mappings that only this process has mapped.
 func exclusivePages(pid int, within []mapping) ([]uint64, error) {
-	table, err := os.Open("/proc/" + strconv.Itoa(pid) + "/pagemap")
+	table, err := os.Open(procFile(pid, "pagemap"))
 	if err != nil {
 		return nil, err
 	}

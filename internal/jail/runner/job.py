@@ -57,10 +57,10 @@ class Runner:
             except BaseException:  # closed by the script, say: its own business
                 pass
         linux.flush_c_streams()
-        for fd in (walls.STDOUT, walls.STDERR):
-            _close(fd)
         _write_all(walls.RESULT, _encode(header).encode("utf-8", "backslashreplace") + b"\n" + body)
-        _close(walls.RESULT)
+        # All at once, or nearly: the worker, which waits for the end of each, is woken once instead of four times.
+        os.closerange(walls.STDOUT, walls.STDERR + 1)
+        os.closerange(walls.RESULT, walls.RESULT + 1)
         # The answer is out, and the kernel's work of taking this process apart is nothing to wait for. The worker looks at what
         # the process has used, and then closes its end.
         try:
@@ -124,13 +124,6 @@ def _read_job(fd):
     if not data:
         os._exit(0)
     return b"".join(parts)
-
-
-def _close(fd):
-    try:
-        os.close(fd)
-    except OSError:
-        pass  # closed by the script
 
 
 def _write_all(fd, data):
