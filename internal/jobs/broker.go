@@ -42,6 +42,7 @@ type broker struct {
 	slots int
 	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
 	spare []*claim // taken beyond the one that was asked for
+	empty bool     // the latest look found nothing, or took the last there was; used likewise
 
 	hangs atomic.Bool // the last of asynq's commands was not answered in time
 
@@ -63,6 +64,7 @@ type claim struct {
 	msg      string    // asynq's
 	started  time.Time // by Redis' clock
 	obtained time.Time // by ours, at the same moment
+	last     bool      // of all that this worker can take
 }
 
 func newBroker(rdb redis.UniversalClient, y layout, slots int, log *slog.Logger) *broker {
@@ -163,14 +165,13 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 			return answer(ctx, c.msg)
 		}
 		var err error
-		if b.spare, err = b.pick(ctx, hint); err != nil {
-			b.park.pause(errorPause)
-			return answer(ctx, err)
+		if b.empty {
+			b.empty = false
+			hint, err = b.park.wait()
+		} else {
+			b.spare, err = b.pick(ctx, hint)
 		}
-		if len(b.spare) > 0 {
-			continue
-		}
-		if hint, err = b.park.wait(); err != nil {
+		if err != nil {
 			b.park.pause(errorPause)
 			return answer(ctx, err)
 		}
@@ -209,9 +210,14 @@ func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
 		c, err := b.pickOne(ctx, hint)
 		if c == nil {
 			b.batch = 1
+			b.empty = err == nil
 			return nil, err
 		}
-		b.batch = 2
+		if b.empty = c.last && !b.layout.cluster; b.empty { // there the script has seen one lane
+			b.batch = 1
+		} else {
+			b.batch = 2
+		}
 		return []*claim{c}, nil
 	}
 	cmds := make([]*redis.Cmd, n)
@@ -243,8 +249,8 @@ func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
 		b.batch = 1
 		return b.pick(ctx, hint)
 	}
-	b.batch = 1
-	if len(taken) == n {
+	b.batch, b.empty = 1, taken[len(taken)-1].last
+	if len(taken) == n && !b.empty {
 		b.batch = 2 * n
 	}
 	return taken, nil
@@ -283,7 +289,7 @@ func parseClaim(v []any, err error) (*claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(v) != 8 {
+	if len(v) != 9 {
 		return nil, fmt.Errorf("pick: %d values", len(v))
 	}
 	s := func(i int) string { t, _ := v[i].(string); return t }
@@ -298,7 +304,8 @@ func parseClaim(v []any, err error) (*claim, error) {
 	}
 	c.created, c.started = *created, *started
 	n, _ := v[5].(int64)
-	c.attempt = int(n)
+	more, _ := v[8].(int64)
+	c.attempt, c.last = int(n), more == 0
 	return c, nil
 }
 

@@ -18,7 +18,7 @@ const slowPoll = 5 * time.Second
 const blockMargin = 2 * time.Second
 
 // parking is where a worker without a job waits. A submission puts a token on the bell, a Redis list; BLPOP hands each token
-// to one waiting worker at once. Every wait follows a look that found the queues empty, and that look empties the bell in
+// to one waiting worker at once. Every wait follows a look that left the queues empty, and that look empties the bell in
 // the same step: a token on it is therefore never older than the jobs it stands for, and no job is without one.
 type parking struct {
 	rdb   redis.UniversalClient

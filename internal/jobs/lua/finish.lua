@@ -3,7 +3,8 @@
 -- KEYS: pending list   ARGV: id, status, finished, error code, error message, document, longest document to publish,
 --   day, when the day's count expires, attempt, fields kept apart from the document with their values...
 local q, rec = queue_of(KEYS[1]), record_of(ARGV[1])
-local status = redis.call('HGET', rec, 's')
+local known = redis.call('HMGET', rec, 's', 'n', 'reply', 'ttl')
+local status = known[1]
 local won = 0
 if status == 'running' or status == 'queued' then
   won = 1
@@ -13,9 +14,9 @@ if status == 'running' or status == 'queued' then
   if ARGV[4] ~= '' then redis.call('HSET', rec, 'ec', ARGV[4], 'em', ARGV[5]) end
   if #ARGV > 10 then redis.call('HSET', rec, unpack(ARGV, 11)) end
   -- A document that does not know of a later attempt stays here, where the count of attempts is put right on reading.
-  local whole = #ARGV == 10 and #ARGV[6] <= tonumber(ARGV[7]) and redis.call('HGET', rec, 'n') == ARGV[10]
-  tell(rec, ARGV[1], whole and ARGV[6] or '')
-  forget_request(rec)
+  local whole = #ARGV == 10 and #ARGV[6] <= tonumber(ARGV[7]) and known[2] == ARGV[10]
+  tell(known[3], ARGV[1], whole and ARGV[6] or '')
+  forget_request(rec, known[4])
   count_processed(q, ARGV[8], ARGV[9])
 end
 redis.call('LREM', q .. 'active', 1, ARGV[1])

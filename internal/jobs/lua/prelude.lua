@@ -24,16 +24,15 @@ local function wake(bell, pending)
 end
 
 -- Tells everybody who asked. The document travels along when it is small, which saves them the read.
-local function tell(rec, id, doc)
-  local channels = redis.call('HGET', rec, 'reply')
+local function tell(channels, id, doc)
   if channels then
     for channel in string.gmatch(channels, '%S+') do redis.call('PUBLISH', channel, id .. doc) end
   end
 end
 
-local function forget_request(rec)
+local function forget_request(rec, ttl)
   redis.call('HDEL', rec, 'req', 'reply', 'cancel')
-  redis.call('EXPIRE', rec, redis.call('HGET', rec, 'ttl'))
+  redis.call('EXPIRE', rec, ttl)
 end
 
 local function count_processed(q, day, expires)
@@ -47,8 +46,9 @@ end
 local function close(rec, id, status, code, message)
   redis.call('HSET', rec, 's', status, 'fin', microseconds())
   if code ~= '' then redis.call('HSET', rec, 'ec', code, 'em', message) end
-  tell(rec, id, '')
-  forget_request(rec)
+  local known = redis.call('HMGET', rec, 'reply', 'ttl')
+  tell(known[1], id, '')
+  forget_request(rec, known[2])
 end
 
 -- Takes a job away from the worker that has it: back to the head of its queue, or to its end when it was lost too often.

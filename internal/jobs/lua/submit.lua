@@ -5,10 +5,14 @@
 local known = redis.call('HMGET', KEYS[3], 's', 'fp')
 if known[1] then return {0, known[2]} end
 local created = microseconds()
-redis.call('HSET', KEYS[3], 's', 'queued', 'c', created, 'n', 0, 'p', KEYS[2], 'req', ARGV[4], 'ttl', ARGV[8])
-if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], 'reply', ARGV[5]) end
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[3], 'cl', ARGV[6]) end
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[3], 'fp', ARGV[7]) end
+local record = {'s', 'queued', 'c', created, 'n', 0, 'p', KEYS[2], 'req', ARGV[4], 'ttl', ARGV[8]}
+for i, name in ipairs({'reply', 'cl', 'fp'}) do
+  if ARGV[4 + i] ~= '' then
+    record[#record + 1] = name
+    record[#record + 1] = ARGV[4 + i]
+  end
+end
+redis.call('HSET', KEYS[3], unpack(record))
 redis.call('HSET', KEYS[1], 'msg', ARGV[1], 'state', 'pending', 'pending_since', ARGV[3])
 redis.call('LPUSH', KEYS[2], ARGV[2])
 redis.call('ZADD', KEYS[4], created, ARGV[2])
