@@ -28,8 +28,6 @@ class Runner:
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
         self._directory = files.Directory(settings["directory"])
-        # To be called when the working directory is as the job will find it.
-        self.watch = self._directory.watch
         self._address_space = 0
         report.home = settings["directory"]
         if hasattr(sys, "set_int_max_str_digits"):

@@ -203,6 +203,11 @@ def fill_random(address, size):
         raise _failed("getrandom")
 
 
+def memory_of(thing, size):
+    """The first bytes of a Python object as it lies in memory."""
+    return ctypes.string_at(id(thing), size)
+
+
 def copy(address, data):
     _memmove(address, data, len(data))
 

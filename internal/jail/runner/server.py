@@ -305,7 +305,6 @@ def _prepare(around, seeds, runner, rehearsing):
     """Behind the walls, rehearsed, and on to the job."""
     around.rise()
     seeds.renew()
-    runner.watch()
     gc.enable()
     poll = select.poll()
     poll.register(walls.JOB, select.POLLIN)
@@ -315,7 +314,6 @@ def _prepare(around, seeds, runner, rehearsing):
         if not poll.poll(rehearse.DEEPER_IDLE_MS):
             _rehearse(rehearse.deeper_steps(), poll)
         runner.measure()
-        runner.watch()
     runner.serve()
 
 

@@ -3,6 +3,7 @@ import mmap
 import os
 import resource
 import signal
+import struct
 import sys
 
 from runner import linux
@@ -75,12 +76,15 @@ class Seeds:
 
     def __init__(self):
         self._random = sys.modules.get("random")
+        self._pure = self._random and _random_state(self._random)
         self._tempfile = sys.modules.get("tempfile")
         self._numpy = sys.modules.get("numpy.random")
         self._state = self._numpy and _numpy_state(self._numpy)
 
     def renew(self):
-        if self._random:
+        if self._pure:
+            linux.fill_random(*self._pure)
+        elif self._random:
             self._random.seed()
         if self._tempfile:
             self._tempfile._name_sequence = None
@@ -88,6 +92,15 @@ class Seeds:
             linux.fill_random(*self._state)
         elif self._numpy:
             self._numpy.seed()
+
+
+def _random_state(module):
+    """Where the generator behind random's functions keeps its state, as _numpy_state does for numpy's: seed() is 20 pages more."""
+    module.seed()
+    words = module.getstate()[1]
+    state = struct.pack("=624I", *words[:624])
+    kept = linux.memory_of(module._inst, type(module._inst).__base__.__basicsize__).find(state)
+    return (id(module._inst) + kept, len(state)) if kept > 0 and words[624] == 624 else None
 
 
 def _numpy_state(module):
