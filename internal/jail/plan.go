@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
@@ -35,8 +36,10 @@ type plan struct {
 	log          *slog.Logger
 	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
 	study bool
-	// text is Python's, in huge pages; nil where it cannot be had so.
-	text *text
+	// unpinned says once that nothing can be pinned.
+	unpinned *sync.Once
+	// texts are what the servers share of code.
+	texts *texts
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
@@ -51,7 +54,7 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64),
+		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger,
 	}
 	if p.root, err = findRoot(c.Python); err != nil {

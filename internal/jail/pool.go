@@ -21,7 +21,7 @@ type Pool struct {
 	slots chan struct{}
 	// plain serves scripts that mention no preloaded library, loaded those that do; they are the same when nothing is preloaded.
 	plain, loaded *rack
-	text          *text // the pool's own, to be closed with it
+	texts         *texts // the pool's own, to be closed with it
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -37,16 +37,13 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan.text, err = shareText(plan.root.python)
-	if err != nil {
-		c.Logger.Info("python's code is not shared in huge pages", "python", plan.root.python, "because", err)
-	}
+	plan.texts = newTexts(c.Logger)
 	p, err := openAs(ctx, c, plan)
 	if err != nil {
-		plan.text.close()
+		plan.texts.close()
 		return nil, err
 	}
-	p.text = plan.text
+	p.texts = plan.texts
 	return p, nil
 }
 
@@ -168,7 +165,7 @@ func (p *Pool) Close() {
 		r.closeIdle()
 	}
 	p.plan.cgroups.close()
-	p.text.close()
+	p.texts.close()
 }
 
 // background runs f and reports true, unless the pool is closing; Close waits for it.

@@ -152,18 +152,13 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		expose(v.pid)
 	}
 	go v.listen()
-	if v.level == Namespaces { // elsewhere a server has one job
-		if err := p.text.share(v); err != nil {
-			return nil, err
-		}
-	}
 	if err := v.firstChild(); err != nil {
 		return nil, err
 	}
 	if !set.Study {
 		return v, nil
 	}
-	if err := v.study(p.log); err != nil {
+	if err := v.study(p); err != nil {
 		return nil, err
 	}
 	return v, v.firstChild()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -26,18 +25,25 @@ def main():
 `
 
 // study has the first child run a job, looks which pages it and the server have written since the fork, each of which was a page
-// fault and a copy, and has the server pin them, so that from now on the fork copies them by itself. A host that does not allow it
-// has slower jobs, which is said and no reason not to start.
-func (v *server) study(log *slog.Logger) error {
-	runs, err := v.written()
+// fault and a copy, and has the server pin them, so that from now on the fork copies them by itself; and it shares the code that the
+// job ran. A host that does not allow it has slower jobs, which is said and no reason not to start.
+func (v *server) study(p *plan) error {
+	seen, err := v.observe()
 	if err != nil {
 		if !v.alive() {
 			return v.broken("study", err)
 		}
-		log.Warn("which pages jobs write to cannot be found out: each job has to copy them one by one", "error", err)
+		p.log.Warn("which pages jobs use cannot be found out: each job has to find and copy them one by one", "error", err)
+	}
+	for _, at := range seen.texts[:min(len(seen.texts), sharedTexts)] {
+		if file := p.texts.of(at.textPlace); file != nil {
+			if err := v.share(file, at.address); err != nil {
+				return err
+			}
+		}
 	}
 	var list bytes.Buffer
-	binary.Write(&list, binary.NativeEndian, runs[:min(len(runs), pinnedRuns)])
+	binary.Write(&list, binary.NativeEndian, seen.written[:min(len(seen.written), pinnedRuns)])
 	for _, message := range [][]byte{[]byte("pin"), list.Bytes()} {
 		if _, err := v.control.Write(message); err != nil {
 			return v.broken("study", err)
@@ -49,7 +55,10 @@ func (v *server) study(log *slog.Logger) error {
 			return v.broken("study", errLost)
 		}
 		if e.Why != "" {
-			log.Info("pages cannot be pinned here: each job has to copy what it writes to one by one", "because", e.Why)
+			p.unpinned.Do(func() {
+				p.log.Info("pages cannot be pinned here, so each job copies what it writes to one by one and is slower; README, Performance, says"+
+					" what it takes", "because", e.Why)
+			})
 		}
 		v.pinned = *e.Pinned
 		return nil
@@ -58,35 +67,52 @@ func (v *server) study(log *slog.Logger) error {
 	}
 }
 
-// written are the pages that the first child writes to when it has the studied job, and the server from one child to the next. Until
-// it is told what to pin the server shares its memory with a shadow: what nobody has written to is theirs together.
-func (v *server) written() ([]pageRun, error) {
-	own, err := writableMappings(v.pid)
+// studied pages: those that the first child writes to when it has the studied job, and the server from one child to the next; and
+// the huge pages of code that the child runs.
+type studiedPages struct {
+	written []pageRun
+	texts   []textAt
+}
+
+// pinnedRuns is how many runs of pages there can be in a message to the server; sharedTexts is how many texts a server is given.
+const (
+	pinnedRuns  = 4000
+	sharedTexts = 8
+)
+
+// observe sees one child to its end and waits for the next. Until it is told what to pin the server shares its memory with a shadow:
+// what nobody has written to is theirs together.
+func (v *server) observe() (studiedPages, error) {
+	var seen studiedPages
+	all, err := mappingsOf(v.pid)
 	if err != nil {
-		return nil, err
+		return seen, err
 	}
+	own := slices.DeleteFunc(slices.Clone(all), func(m mapping) bool { return !m.writable })
 	var pages []uint64
-	look := func(pid int) (err error) {
-		found, err := exclusivePages(pid, own)
-		pages = append(pages, found...)
+	err = v.studyChild(func() (err error) {
+		if pages, err = exclusivePages(v.jobPID(), own); err != nil {
+			return err
+		}
+		seen.texts, err = usedTexts(v.jobPID(), textsIn(all))
 		return err
-	}
-	if err := v.studyChild(func() error { return look(v.jobPID()) }); err != nil {
-		return nil, err
+	})
+	if err != nil {
+		return studiedPages{}, err
 	}
 	if err := v.firstChild(); err != nil {
-		return nil, err
+		return studiedPages{}, err
 	}
-	if err := look(v.pid); err != nil {
-		return nil, err
+	servers, err := exclusivePages(v.pid, own)
+	if err != nil {
+		return studiedPages{}, err
 	}
 	v.next.close() // which ends it
 	v.next = nil
-	if err := v.settle(); err != nil {
-		return nil, err
-	}
+	pages = append(pages, servers...)
 	slices.Sort(pages)
-	return runsOf(slices.Compact(pages)), nil
+	seen.written = runsOf(slices.Compact(pages))
+	return seen, v.settle()
 }
 
 // studyChild gives the child that waits the studied job, calls look when it has answered and is still there, and sees it to its end.
@@ -120,9 +146,6 @@ func (v *server) studyChild(look func() error) error {
 // pageRun is neighbouring pages of memory, in bytes.
 type pageRun struct{ Address, Size uint64 }
 
-// pinnedRuns is how many of them there can be in a message to the server.
-const pinnedRuns = 4000
-
 // runsOf joins neighbours. pages are addresses in ascending order.
 func runsOf(pages []uint64) []pageRun {
 	var runs []pageRun
@@ -137,11 +160,16 @@ func runsOf(pages []uint64) []pageRun {
 	return runs
 }
 
-// mapping is a range of addresses.
-type mapping struct{ start, end uint64 }
+// mapping is a range of addresses that a process shares with nobody by intention, and what lies there.
+type mapping struct {
+	start, end uint64
+	writable   bool
+	// path and offset are of the file that is mapped there; empty where there is none.
+	path   string
+	offset uint64
+}
 
-// writableMappings are what a process may write to and shares with nobody by intention.
-func writableMappings(pid int) ([]mapping, error) {
+func mappingsOf(pid int) ([]mapping, error) {
 	maps, err := os.ReadFile(procFile(pid, "maps"))
 	if err != nil {
 		return nil, err
@@ -153,13 +181,17 @@ func parseMappings(maps []byte) ([]mapping, error) {
 	var found []mapping
 	lines := bufio.NewScanner(bytes.NewReader(maps))
 	for lines.Scan() {
-		addresses, rest, _ := strings.Cut(lines.Text(), " ")
-		if !strings.HasPrefix(rest, "rw") || len(rest) < 4 || rest[3] != 'p' {
+		var m mapping
+		var mode, device, inode string
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s %x %s %s", &m.start, &m.end, &mode, &m.offset, &device, &inode); err != nil || len(mode) != 4 {
+			return nil, fmt.Errorf("mapping %q: %w", lines.Text(), err)
+		}
+		if mode[0] != 'r' || mode[3] != 'p' {
 			continue
 		}
-		var m mapping
-		if _, err := fmt.Sscanf(addresses, "%x-%x", &m.start, &m.end); err != nil {
-			return nil, fmt.Errorf("mapping %q: %w", lines.Text(), err)
+		m.writable = mode[1] == 'w'
+		if i := strings.IndexByte(lines.Text(), '/'); i >= 0 && inode != "0" {
+			m.path = lines.Text()[i:]
 		}
 		found = append(found, m)
 	}
@@ -175,25 +207,55 @@ const (
 
 // exclusivePages are the addresses of the anonymous pages within the mappings that only this process has mapped.
 func exclusivePages(pid int, within []mapping) ([]uint64, error) {
-	table, err := os.Open(procFile(pid, "pagemap"))
-	if err != nil {
-		return nil, err
-	}
-	defer table.Close()
-	size := uint64(os.Getpagesize())
 	var pages []uint64
 	for _, m := range within {
-		entries := make([]byte, (m.end-m.start)/size*8)
-		n, err := table.ReadAt(entries, int64(m.start/size*8))
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("pages of %d: %w", pid, err)
-		}
-		for i := 0; i+8 <= n; i += 8 {
-			entry := binary.NativeEndian.Uint64(entries[i:])
+		err := eachPage(pid, m, func(address, entry uint64) {
 			if entry&pagePresent != 0 && entry&pageExclusive != 0 && entry&pageOfFile == 0 {
-				pages = append(pages, m.start+uint64(i/8)*size)
+				pages = append(pages, address)
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return pages, nil
+}
+
+// usedTexts are those of which the process has found some pages, more than two faults bring.
+func usedTexts(pid int, all []textAt) ([]textAt, error) {
+	var used []textAt
+	for _, at := range all {
+		count := 0
+		err := eachPage(pid, mapping{start: at.address, end: at.address + hugePage}, func(_, entry uint64) {
+			if entry&pagePresent != 0 && entry&pageOfFile != 0 {
+				count++
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		if count > 32 {
+			used = append(used, at)
+		}
+	}
+	return used, nil
+}
+
+// eachPage calls visit with the address and the entry in the page table of each page of a mapping.
+func eachPage(pid int, m mapping, visit func(address, entry uint64)) error {
+	table, err := os.Open(procFile(pid, "pagemap"))
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	size := uint64(os.Getpagesize())
+	entries := make([]byte, (m.end-m.start)/size*8)
+	n, err := table.ReadAt(entries, int64(m.start/size*8))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("pages of %d: %w", pid, err)
+	}
+	for i := 0; i+8 <= n; i += 8 {
+		visit(m.start+uint64(i/8)*size, binary.NativeEndian.Uint64(entries[i:]))
+	}
+	return nil
 }

@@ -1,74 +1,87 @@
 package jail
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-func TestTextIsTheInterpretersAndSealed(t *testing.T) {
-	python, err := filepath.EvalSymlinks("/usr/bin/python3")
+func TestTextIsTheFilesAndSealed(t *testing.T) {
+	path, err := filepath.EvalSymlinks("/usr/bin/python3")
 	if err != nil {
 		t.Skip("no /usr/bin/python3: ", err)
 	}
-	shared, err := shareText(python)
-	if err != nil {
-		t.Skip("its code cannot be shared here: ", err)
-	}
-	defer shared.close()
-	program, err := elf.Open(python)
+	want := make([]byte, hugePage)
+	python, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer program.Close()
-	for _, s := range program.Progs {
-		if s.Type != elf.PT_LOAD || s.Flags&elf.PF_W != 0 {
-			continue
-		}
-		from, to := max(s.Vaddr, shared.address), min(s.Vaddr+s.Filesz, shared.address+shared.size)
-		if from >= to {
-			continue
-		}
-		want, got := make([]byte, to-from), make([]byte, to-from)
-		if _, err := s.ReadAt(want, int64(from-s.Vaddr)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := shared.file.ReadAt(got, int64(from-shared.address)); err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("what lies at %#x to %#x differs from the interpreter's file", from, to)
-		}
+	defer python.Close()
+	if _, err := python.ReadAt(want, hugePage); err != nil {
+		t.Skip("it is shorter than two huge pages: ", err)
 	}
-	if _, err := shared.file.WriteAt([]byte{1}, 0); err == nil {
+	all := newTexts(slog.New(slog.NewTextHandler(t.Output(), nil)))
+	defer all.close()
+	text := all.of(textPlace{path, hugePage})
+	if text == nil {
+		t.Skip("its code cannot be shared here")
+	}
+	if again := all.of(textPlace{path, hugePage}); again != text {
+		t.Error("it is made anew for each that asks")
+	}
+	got := make([]byte, hugePage)
+	if _, err := text.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("it differs from the file: %v", err)
+	}
+	if _, err := text.WriteAt([]byte{1}, 0); err == nil {
 		t.Error("it can be written to")
 	}
-	if _, err := unix.Mmap(int(shared.file.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
+	if _, err := unix.Mmap(int(text.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
 		t.Error("it can be mapped to be written to")
 	}
-	if err := shared.file.Truncate(0); err == nil {
+	if err := text.Truncate(0); err == nil {
 		t.Error("it can be cut off")
+	}
+	if absent := all.of(textPlace{filepath.Join(t.TempDir(), "absent"), 0}); absent != nil {
+		t.Error("a file that is not there has a text")
 	}
 }
 
-func TestTextOfAnotherProgramIsRefused(t *testing.T) {
-	own, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+func TestTextsIn(t *testing.T) {
+	const mb = 1 << 20
+	at := func(start, end, offset uint64, path string) mapping {
+		return mapping{start * mb, end * mb, false, path, offset * mb}
 	}
-	for _, path := range []string{"/dev/null", filepath.Join(t.TempDir(), "absent")} {
-		if shared, err := shareText(path); err == nil {
-			shared.close()
-			t.Errorf("%s has a text to share", path)
-		}
-	}
-	if shared, err := shareText(own); err == nil { // loaded at a fixed address like Python, perhaps: then it has one
-		shared.close()
+	for _, c := range []struct {
+		name     string
+		mappings []mapping
+		want     []textAt
+	}{
+		{"nothing", nil, nil},
+		{"a program at a fixed address", []mapping{at(4, 9, 0, "/p")}, []textAt{{textPlace{"/p", 0}, 4 * mb}, {textPlace{"/p", 2 * mb}, 6 * mb}}},
+		{"in parts", []mapping{at(4, 5, 0, "/p"), at(5, 7, 1, "/p")}, []textAt{{textPlace{"/p", 0}, 4 * mb}}},
+		{"parts of two files", []mapping{at(4, 5, 0, "/p"), at(5, 7, 1, "/q")}, nil},
+		{"with a gap", []mapping{at(4, 5, 0, "/p"), at(6, 7, 2, "/p")}, nil},
+		{"parts that do not follow in the file", []mapping{at(4, 5, 0, "/p"), at(5, 7, 3, "/p")}, nil},
+		{"not as it lies in its file", []mapping{at(3, 9, 0, "/p")}, nil},
+		{"too small", []mapping{at(4, 5, 0, "/p")}, nil},
+		{"no file", []mapping{at(4, 8, 0, "")}, nil},
+		{"data", []mapping{{4 * mb, 8 * mb, true, "/p", 0}}, nil},
+		{"code before data", []mapping{at(4, 6, 0, "/p"), {6 * mb, 8 * mb, true, "/p", 2 * mb}}, []textAt{{textPlace{"/p", 0}, 4 * mb}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := textsIn(c.mappings); !slices.Equal(got, c.want) {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -82,11 +95,11 @@ func TestCodeIsNobodysToChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := unchanging(program.Progs)
 	program.Close()
 	if program.Type != elf.ET_EXEC {
 		t.Skip("Python has no fixed address here")
 	}
+	first := program.Progs[slices.IndexFunc(program.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD })].Vaddr
 	// The file's first bytes, which nothing reads any more once it runs.
 	script := fmt.Sprintf(`import ctypes
 
