@@ -216,6 +216,8 @@ class Server:
         os.kill(self._shadow, signal.SIGKILL)
         os.waitpid(self._shadow, 0)
         try:
+            if not blob:
+                raise OSError("which pages jobs write to is not known")
             pins, pages = self._layout.pin(list(struct.iter_unpack("QQ", blob)))
             self._pins, why = _out_of_the_way(pins), ""
         except OSError as error:

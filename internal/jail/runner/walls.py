@@ -34,8 +34,8 @@ class Walls:
         self._filter = settings["seccomp"] and linux.Filter(bytes.fromhex(settings["seccomp"]))
 
     def found(self):
-        """Puts up what a child inherits, and whoever forks it can live with: rlimits, group, no_new_privs. Whatever this process needs
-        of all that it has done by now, but for _SERVERS_OWN."""
+        """Puts up, once, what children inherit and whoever forks them can live with: rlimits but for _SERVERS_OWN, group,
+        no_new_privs."""
         for number, value in self._inherited:
             lower(number, value)
         if self._other():
