@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -94,7 +93,7 @@ func (d *disk) overDuring(pid int) bool {
 	if u.over(d) {
 		return true
 	}
-	d.asJob(func() {
+	asUser(d.uid, func() {
 		u.addOpen(pid)
 		u.addMapped(pid, d.path)
 	})
@@ -108,24 +107,6 @@ func (d *disk) overAfter() bool {
 	}
 	u := d.inDirectory()
 	return u.over(d)
-}
-
-// asJob runs f with the uid by which the kernel decides who may look at a process: the job's, which even root must have without
-// CAP_SYS_PTRACE. It is the thread's own, and the thread ends with it.
-func (d *disk) asJob(f func()) {
-	if os.Geteuid() != 0 {
-		f() // the job's uid is this one
-		return
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		_ = unix.Setfsgid(d.uid)
-		_ = unix.Setfsuid(d.uid)
-		f()
-	}()
-	<-done
 }
 
 // inode tells files apart.

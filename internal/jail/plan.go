@@ -36,8 +36,8 @@ type plan struct {
 	log          *slog.Logger
 	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
 	study bool
-	// unpinned says once that nothing can be pinned.
-	unpinned *sync.Once
+	// unpinned and unstudied say once that nothing can be pinned, or known of.
+	unpinned, unstudied *sync.Once
 	// texts are what the servers share of code.
 	texts *texts
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
@@ -54,7 +54,7 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once),
+		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger,
 	}
 	if p.root, err = findRoot(c.Python); err != nil {
@@ -248,7 +248,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 		set.UID = &uid
 	}
 	if !s.ids.split {
-		set.Rlimits["NPROC"] += 5 // the server and its holders, with those that are not buried yet, are of the same uid
+		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
 	}
 	if p.alter != nil {
 		p.alter(&set)

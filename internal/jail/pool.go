@@ -60,7 +60,8 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 		p.Close()
 		return nil, err
 	}
-	p.log.Info("jails are warm", "backend", plan.backend, "isolation", plan.level, "slots", c.Slots, "versions", p.Versions())
+	p.log.Info("jails are warm", "backend", plan.backend, "isolation", plan.level, "slots", c.Slots, "versions", p.Versions(),
+		"pinned_pages", p.loaded.idle[0].pinned, "shared_code_mb", p.loaded.idle[0].shared*hugePage>>20)
 	return p, nil
 }
 

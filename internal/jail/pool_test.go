@@ -224,6 +224,27 @@ func TestPoolLosesRetiring(t *testing.T) {
 	})
 }
 
+// A server that does not answer any more is ended with the program that has built its jail.
+func TestServerEndsWithItsJail(t *testing.T) {
+	eachPool(t, Config{Cgroup: CgroupOff}, func(t *testing.T, p *Pool) {
+		v := p.loaded.idle[0]
+		if err := unix.Kill(v.pid, unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the server is gone", func() bool { return unix.Kill(v.pid, 0) != nil || zombie(t, v.pid) })
+	})
+}
+
+// zombie reports whether a process has ended and has not been waited for.
+func zombie(t *testing.T, pid int) bool {
+	t.Helper()
+	stat, err := os.ReadFile(procFile(pid, "stat"))
+	return err == nil && strings.Contains(string(stat), ") Z ")
+}
+
 func TestPoolCancel(t *testing.T) {
 	eachPool(t, Config{}, func(t *testing.T, p *Pool) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

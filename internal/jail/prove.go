@@ -107,7 +107,7 @@ func (p *Pool) proving(ctx context.Context, plan plan, alter func(*settings)) (*
 
 // attackComplete tries the walls of a jail as every job has it, with one attack after the other in it.
 func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, error) {
-	own, err := p.proving(ctx, *p.plan, func(s *settings) { s.Rehearse, s.Study = false, false })
+	own, err := p.proving(ctx, *p.plan, func(s *settings) { s.Rehearse = false })
 	if err != nil {
 		return nil, err
 	}

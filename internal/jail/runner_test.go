@@ -9,9 +9,8 @@ import (
 // TestForkHooks: a library that wants to be called around a fork is, whatever it registers; the standard library's own wishes are
 // met in other ways.
 func TestForkHooks(t *testing.T) {
-	const script = `
-import os, sys
-sys.path.insert(0, ".")
+	runPython(t, `
+import os
 import runner.server as server
 hooks = server._ForkHooks()
 import random, logging, threading, concurrent.futures.thread
@@ -24,8 +23,39 @@ for register in (
     hooks.wanted_by.clear()
     exec(register, {"__name__": "library", "os": os})
     assert hooks.fork() is os.fork, register
-`
-	if said, err := exec.Command("/usr/bin/python3", "-I", "-B", "-c", script).CombinedOutput(); err != nil {
+`)
+}
+
+// runPython runs a script that imports the runner, outside a jail.
+func runPython(t *testing.T, script string) {
+	t.Helper()
+	if said, err := exec.Command("/usr/bin/python3", "-I", "-B", "-c", "import sys\nsys.path.insert(0, '.')\n"+script).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, strings.TrimSpace(string(said)))
 	}
+}
+
+// TestSizeSaysNothingOnDisk: a directory of another file system than tmpfs may have the size of an empty tmpfs and hold files.
+func TestSizeSaysNothingOnDisk(t *testing.T) {
+	runPython(t, `
+import os, tempfile, types
+from runner import files
+with tempfile.TemporaryDirectory() as path:
+    directory = files.Directory(path, tmpfs=False)
+    with open(os.path.join(path, "new"), "w") as f:
+        f.write("x")
+    stat, files.os.stat = os.stat, lambda path, **options: types.SimpleNamespace(st_size=files._EMPTY)
+    found = directory.collect()
+    files.os.stat = stat
+assert [f["path"] for f in found] == ["new"], found
+`)
+}
+
+// TestFirstOfRuns: of what shall be pinned as much is left as a limit has room for, in whole pages.
+func TestFirstOfRuns(t *testing.T) {
+	runPython(t, `
+from runner import memory
+runs = [(0x1000, 0x1000), (0x4000, 0x3000), (0x9000, 0x1000)]
+for limit, want in ((0, []), (0xfff, []), (0x1000, runs[:1]), (0x3800, [runs[0], (0x4000, 0x2000)]), (0x5000, runs), (1 << 30, runs)):
+    assert memory._first(runs, limit) == want, (limit, memory._first(runs, limit))
+`)
 }

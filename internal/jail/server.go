@@ -61,8 +61,8 @@ type server struct {
 	// baseRSS is the resident size of a child before its job, firstRSS the server's own after its first.
 	baseRSS, firstRSS int64
 	pid               int // of Python
-	// pinned is how many pages a fork of the server copies by itself.
-	pinned int
+	// pinned is how many pages a fork of the server copies by itself, shared how many texts it has.
+	pinned, shared int
 	// forked is the pid of the latest child.
 	forked  atomic.Int64
 	started time.Time
@@ -87,6 +87,7 @@ type event struct {
 	Error  string            `json:"error"`
 	Status *int              `json:"status"`
 	Pinned *int              `json:"pinned"`
+	Shared int               `json:"shared"`
 	Why    string            `json:"why"`
 	CPUMS  float64           `json:"cpu_ms"`
 	MaxRSS int64             `json:"max_rss"`

@@ -33,7 +33,9 @@ func (v *server) study(p *plan) error {
 		if !v.alive() {
 			return v.broken("study", err)
 		}
-		p.log.Warn("which pages jobs use cannot be found out: each job has to find and copy them one by one", "error", err)
+		p.unstudied.Do(func() {
+			p.log.Warn("which pages jobs use cannot be found out, so each job finds and copies them one by one and is slower", "error", err)
+		})
 	}
 	for _, at := range seen.texts[:min(len(seen.texts), sharedTexts)] {
 		if file := p.texts.of(at.textPlace); file != nil {
@@ -60,7 +62,7 @@ func (v *server) study(p *plan) error {
 					" what it takes", "because", e.Why)
 			})
 		}
-		v.pinned = *e.Pinned
+		v.pinned, v.shared = *e.Pinned, e.Shared
 		return nil
 	case <-time.After(startTimeout):
 		return errors.New("the jail did not pin its pages in time")
@@ -104,15 +106,15 @@ func (v *server) observe() (studiedPages, error) {
 		return studiedPages{}, err
 	}
 	servers, err := exclusivePages(v.pid, own)
-	if err != nil {
-		return studiedPages{}, err
-	}
 	v.next.close() // which ends it
 	v.next = nil
+	if err := errors.Join(err, v.settle()); err != nil {
+		return studiedPages{}, err
+	}
 	pages = append(pages, servers...)
 	slices.Sort(pages)
 	seen.written = runsOf(slices.Compact(pages))
-	return seen, v.settle()
+	return seen, nil
 }
 
 // studyChild gives the child that waits the studied job, calls look when it has answered and is still there, and sees it to its end.
@@ -170,7 +172,12 @@ type mapping struct {
 }
 
 func mappingsOf(pid int) ([]mapping, error) {
-	maps, err := os.ReadFile(procFile(pid, "maps"))
+	file, err := openAsOwner(procFile(pid, "maps"))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	maps, err := io.ReadAll(file)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +250,7 @@ func usedTexts(pid int, all []textAt) ([]textAt, error) {
 
 // eachPage calls visit with the address and the entry in the page table of each page of a mapping.
 func eachPage(pid int, m mapping, visit func(address, entry uint64)) error {
-	table, err := os.Open(procFile(pid, "pagemap"))
+	table, err := openAsOwner(procFile(pid, "pagemap"))
 	if err != nil {
 		return err
 	}

@@ -83,11 +83,7 @@ func makeText(place textPlace) (_ *os.File, err error) {
 		return nil, fmt.Errorf("memfd: %w", err)
 	}
 	text := os.NewFile(uintptr(fd), "text")
-	defer func() {
-		if err != nil {
-			text.Close()
-		}
-	}()
+	defer text.Close()
 	if err := text.Truncate(hugePage); err != nil {
 		return nil, err
 	}
@@ -101,7 +97,8 @@ func makeText(place textPlace) (_ *os.File, err error) {
 	if _, err := unix.FcntlInt(text.Fd(), unix.F_ADD_SEALS, seals); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return text, nil
+	// Read-only: before Linux 6.7 what could be written, were it not for the seal, cannot be mapped and shared at all.
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", text.Fd()))
 }
 
 // collapse makes a huge page of a file that is as long, which takes a mapping at a multiple of its size.

@@ -26,9 +26,9 @@ _END = (1 << 47) - _PAGE  # of a process's addresses
 class Holders:
     """Makes holders, one ahead."""
 
-    def __init__(self, own):
-        """own is a pidfd of this process, which stays open."""
-        self._own = own
+    def __init__(self, own, apart):
+        """own is a pidfd of this process, which stays open; apart says that jobs have another uid than this process."""
+        self._own, self._apart = own, apart
         self._next = self._taken = 0
         # The ended ones that are not known to be gone.
         self.unburied = []
@@ -60,16 +60,29 @@ class Holders:
 
     def take(self):
         """A pidfd of the one that was made. What this process forks from now on is in its pid namespace."""
+        if not self._next:
+            self.make()
         holder = os.pidfd_open(self._next)
         linux.setns(holder, linux.CLONE_NEWPID)
-        self._taken = self._next
+        self._taken, self._next = self._next, 0
         return holder
+
+    def make_ahead(self):
+        """The next one, so that nobody has to wait for it. What fails here fails when it is needed, if it still does then: a job is
+        running, which needs none."""
+        try:
+            self.make()
+        except OSError:
+            pass
 
     def end(self, holder):
         """Ends the one that was taken, and with it every process in its pid namespace."""
         kill(holder)
         os.close(holder)
-        self.unburied.append(self._taken)
+        if self._apart:
+            self.unburied.append(self._taken)
+        else:
+            os.waitpid(self._taken, 0)  # it counts among the processes that the next job may have
 
     def bury(self):
         """Waits for the ended ones, as far as they are gone: the kernel takes its time to take their namespaces apart."""

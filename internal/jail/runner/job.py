@@ -27,7 +27,7 @@ class Runner:
         self._result_bytes = settings["result_bytes"]
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
-        self._directory = files.Directory(settings["directory"])
+        self._directory = files.Directory(settings["directory"], tmpfs=not settings["once"])
         self._address_space = 0
         report.home = settings["directory"]
         if hasattr(sys, "set_int_max_str_digits"):

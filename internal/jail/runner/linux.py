@@ -1,13 +1,15 @@
 """The system calls that Python's own library lacks, through ctypes."""
 import ctypes
+import errno
 import os
+import signal
 
 CLONE_VM, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x800, 0x10000
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
 
 MS_NOSUID, MS_NODEV = 2, 4
 
-PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 24, 38, 47
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
 
 PT_LOAD, PF_W = 1, 2
@@ -114,7 +116,9 @@ def keep_from_forks(ranges):
 
 def give_to_forks(ranges):
     for address, size in ranges:
-        _madvise(address, size, MADV_DOFORK)
+        if _madvise(address, size, MADV_DOFORK) != 0 and ctypes.get_errno() != errno.ENOMEM:
+            # Everything behind it would stay out of forks.
+            raise OSError(ctypes.get_errno(), "a preloaded library has mapped memory that cannot be given to a fork again")
 
 
 _ALL_SIGNALS = ctypes.create_string_buffer(b"\xff" * 128, 128)
@@ -169,6 +173,11 @@ def drop_bounding_set():
     for capability in range(64):
         if _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
             break  # past the kernel's last one
+
+
+def end_with_parent():
+    """Has the kernel kill this process when the one that started it ends."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def clear_ambient_capabilities():

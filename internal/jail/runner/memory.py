@@ -11,6 +11,7 @@ one piece, which is then made of huge pages. Not both: of a huge page a fork wou
 
 It also copies a record for each mapping, of which a library has five: 0.3 ms for those of pandas. So they are made two.
 """
+import errno
 import mmap
 import resource
 
@@ -21,6 +22,9 @@ _HUGE = 2 << 20
 
 # Arenas to set aside: pandas and all it brings needs 24, the standard library alone 6. What is over is given back.
 _ARENAS, _ARENAS_ALONE = 48, 8
+
+# Less than so many bytes are not worth pinning.
+_LEAST_PINNED = 256 << 10
 
 # Python's allocator serves requests of up to so many bytes, in steps, from pools of one size each; a pool's first object lies behind
 # its header.
@@ -50,13 +54,18 @@ class Layout:
         _join_segments()
 
     def pin(self, runs):
-        """Pins what a fork is to copy, as much of it as the limit on locked memory lets through. The descriptor that keeps it pinned,
-        and how many pages that is."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+        """Pins what a fork is to copy, as much of it as the limit on locked memory lets through, which all processes of a uid share. The
+        descriptor that keeps it pinned, and how many pages that is."""
+        hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
-        if hard != resource.RLIM_INFINITY:
-            runs = _within(runs, hard)
-        return linux.pin(runs), sum(size for _, size in runs) // mmap.PAGESIZE
+        while True:
+            size = sum(size for _, size in runs)
+            try:
+                return linux.pin(runs), size // mmap.PAGESIZE
+            except OSError as error:
+                if error.errno != errno.ENOMEM or size < _LEAST_PINNED:
+                    raise
+            runs = _first(runs, size // 2)
 
     def collapse(self):
         """Makes huge pages of what has been allocated."""
@@ -67,10 +76,10 @@ class Layout:
             chunk -= 1
 
 
-def _within(runs, limit):
+def _first(runs, limit):
     kept = []
     for address, size in runs:
-        size = min(size, limit)
+        size = min(size, limit) // mmap.PAGESIZE * mmap.PAGESIZE
         limit -= size
         if size:
             kept.append((address, size))

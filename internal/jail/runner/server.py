@@ -59,7 +59,7 @@ def main(control, settings):
             _serve_once(control, settings, check)
         if not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
-        holders = holder.Holders(_out_of_the_way(os.pidfd_open(os.getpid())))
+        holders = holder.Holders(_out_of_the_way(os.pidfd_open(os.getpid())), apart=settings["uid"] is not None)
         server = Server(control, holders, settings, check, hooks.fork(), layout)
         gc.collect()
         layout.settle()
@@ -111,15 +111,6 @@ def _take_order(control, others=()):
         # What else there is is a kill that its child's end has overtaken.
 
 
-def _take_text(address, size):
-    """Python's own code and constants, in huge pages; their descriptor came along."""
-    try:
-        linux.map_over(0, int(address), int(size))
-    except OSError:
-        pass  # its own is as good, but for the time it takes
-    os.close(0)
-
-
 class _ForkHooks:
     """Notices libraries that want to be called around a fork; to be made before any is imported."""
 
@@ -169,7 +160,7 @@ class Server:
         self._rehearse = settings["rehearse"]
         self._walls = walls.Walls(settings)
         self._seeds = walls.Seeds()
-        self._studied = settings["study"]
+        self._studied, self._shared = settings["study"], 0
         with _pipes():
             self._runner = job.Runner(settings, check)
         self.measure = self._runner.measure
@@ -182,7 +173,7 @@ class Server:
         os.closerange(0, len(walls.FDS))
         control = self._control
         self._holders.make()
-        others = {b"text": _take_text, b"pin": self._pin}
+        others = {b"text": self._take_text, b"pin": self._pin}
         while True:
             while self._holders.unburied and not self._orders.poll(_BURIAL_MS):
                 self._holders.bury()
@@ -195,7 +186,7 @@ class Server:
             credentials = struct.pack("3i", child, *self._credentials)
             control.sendmsg(_FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
-            self._holders.make()  # the next one: nobody should have to wait for it
+            self._holders.make_ahead()
             status, usage = self._await_end(child, place)
             ended = b'{"status": %d, "cpu_ms": %.3f, "max_rss": %d}'
             control.send(ended % (status, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss << 10))
@@ -210,6 +201,14 @@ class Server:
                 signal.pause()
         return shadow
 
+    def _take_text(self, address, size):
+        """Code and constants in huge pages, in place of this process's own; their descriptor came along."""
+        try:
+            self._shared += linux.map_over(0, int(address), int(size))
+        except OSError:
+            pass  # its own is as good, but for the time it takes
+        os.close(0)
+
     def _pin(self):
         """What a fork is to copy comes in the next message: address and size of each range."""
         blob = self._control.recv(_PINS_BYTES)
@@ -223,7 +222,7 @@ class Server:
         except OSError as error:
             self._layout.collapse()
             pages, why = 0, str(error)
-        self._control.send(json.dumps({"pinned": pages, "why": why}).encode())
+        self._control.send(json.dumps({"pinned": pages, "shared": self._shared, "why": why}).encode())
 
     def _await_end(self, child, place):
         control, poll = self._control, self._poll

@@ -17,7 +17,7 @@ def main(**_):
             attempt("setns %d" % fd, linux.setns, fd, flags)
             attempt("kill %d" % fd, signal.pidfd_send_signal, fd, signal.SIGKILL)
     attempt("mount", linux.mount_tmpfs, b"/tmp", b"size=1g")
-    holders = holder.Holders(0)
+    holders = holder.Holders(0, apart=True)
     attempt("make a holder", holders.make)
     attempt("make a holder with the call itself", linux.clone, *holders._call)
     attempt("pin memory", linux.pin, [(id(holders) // 4096 * 4096, 4096)])
