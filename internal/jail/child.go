@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -204,9 +205,11 @@ func (r *reader) add(p []byte, keep int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.total += int64(len(p))
-	if room := keep - len(r.kept); room > 0 {
-		r.kept = append(r.kept, p[:min(room, len(p))]...)
+	p = p[:min(max(0, keep-len(r.kept)), len(p))]
+	if have := len(r.kept); have > 0 && have+len(p) > cap(r.kept) {
+		r.kept = slices.Grow(r.kept, min(keep, 4*(have+len(p)))-have) // one copy on the way to a megabyte, not four
 	}
+	r.kept = append(r.kept, p...)
 }
 
 // bytes is what has been kept so far.

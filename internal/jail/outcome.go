@@ -195,7 +195,10 @@ func (r *reader) stream() Stream {
 	if cut {
 		text = wholeCharacters(text)
 	}
-	return Stream{Text: strings.ToValidUTF8(string(text), "\uFFFD"), Cut: cut}
+	if !utf8.Valid(text) { // as it nearly always is, and quickly found to be
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
+	return Stream{Text: string(text), Cut: cut}
 }
 
 // wholeCharacters drops a character that the cut went through, and nothing else.
