@@ -41,7 +41,7 @@ class Walls:
         if self._other():
             os.setgroups([])
             os.setresgid(self._uid, self._uid, self._uid)
-        linux.end_with_parent()  # nsjail has asked for it, and a change of group takes it away
+            linux.end_with_parent()  # nsjail has asked for it, and a change of group takes it away
         linux.clear_ambient_capabilities()
         linux.no_new_privileges()
 
