@@ -170,12 +170,23 @@ func (v *server) firstChild() error {
 	if err := v.prepare(); err != nil {
 		return err
 	}
-	select {
-	case <-v.next.walled:
-		return v.next.failure()
-	case <-time.After(startTimeout):
+	if _, inTime := within(startTimeout, v.next.walled); !inTime {
 		return errors.New("the jail's first child was not walled in time")
 	}
+	return v.next.failure()
+}
+
+// within waits for a value, or the end, of c. It does so in quarters: a worker that has itself been stopped for long finds one of them
+// over when it goes on, and not all of its patience.
+func within[T any](patience time.Duration, c <-chan T) (value T, inTime bool) {
+	for range 4 {
+		select {
+		case value = <-c:
+			return value, true
+		case <-time.After(patience / 4):
+		}
+	}
+	return value, false
 }
 
 // boot sends the settings and the runner's sources, and waits for the libraries to be loaded.

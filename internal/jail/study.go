@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 )
 
 // studied is the job that shows what a job writes to: it does what rehearsals do and says something.
@@ -51,22 +50,21 @@ func (v *server) study(p *plan) error {
 			return v.broken("study", err)
 		}
 	}
-	select {
-	case e, ok := <-v.events:
-		if !ok || e.Pinned == nil {
-			return v.broken("study", errLost)
-		}
-		if e.Why != "" {
-			p.unpinned.Do(func() {
-				p.log.Info("pages cannot be pinned here, so each job copies what it writes to one by one and is slower; README, Performance, says"+
-					" what it takes", "because", e.Why)
-			})
-		}
-		v.pinned, v.shared = *e.Pinned, e.Shared
-		return nil
-	case <-time.After(startTimeout):
+	e, inTime := within(startTimeout, v.events) // with nothing in it when the server is gone
+	switch {
+	case !inTime:
 		return errors.New("the jail did not pin its pages in time")
+	case e.Pinned == nil:
+		return v.broken("study", errLost)
 	}
+	if e.Why != "" {
+		p.unpinned.Do(func() {
+			p.log.Info("pages cannot be pinned here, so each job copies what it writes to one by one and is slower; README, Performance, says"+
+				" what it takes", "because", e.Why)
+		})
+	}
+	v.pinned, v.shared = *e.Pinned, e.Shared
+	return nil
 }
 
 // studied pages: those that the first child writes to when it has the studied job, and the server from one child to the next; and
@@ -102,13 +100,17 @@ func (v *server) observe() (studiedPages, error) {
 	if err != nil {
 		return studiedPages{}, err
 	}
-	if err := v.firstChild(); err != nil {
-		return studiedPages{}, err
+	err = v.firstChild()
+	var servers []uint64
+	if err == nil {
+		servers, err = exclusivePages(v.pid, own)
 	}
-	servers, err := exclusivePages(v.pid, own)
-	v.next.close() // which ends it
-	v.next = nil
-	if err := errors.Join(err, v.settle()); err != nil {
+	if v.next != nil { // whatever has become of it: the server takes no other order meanwhile
+		v.next.close() // which ends it
+		v.next = nil
+		err = errors.Join(err, v.settle())
+	}
+	if err != nil {
 		return studiedPages{}, err
 	}
 	pages = append(pages, servers...)
@@ -129,11 +131,7 @@ func (v *server) studyChild(look func() error) error {
 	}
 	c.job.send(payload)
 	c.stdin.end()
-	select {
-	case <-c.result.done:
-	case <-v.exited:
-		return errLost
-	case <-time.After(startTimeout):
+	if _, inTime := within(startTimeout, c.result.done); !inTime { // it ends with its jail, too
 		return errors.New("the studied job did not end")
 	}
 	if o, ok := parse(c.result.bytes(), v.limits); !ok || o.Failure != nil {

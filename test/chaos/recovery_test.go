@@ -103,7 +103,7 @@ func testRedisRestarted(t *testing.T) {
 		how string
 		end func()
 	}{{"kill -9", func() { s.redis.Kill() }}, {"SIGTERM", func() { s.redis.Stop() }}} {
-		ids := s.running(2, 1500)
+		ids := s.running(2, 5000) // still when Redis ends, however long the others take to be submitted
 		for range 100 {
 			ids = append(ids, s.submit(0))
 		}
