@@ -212,9 +212,14 @@ const (
 
 // exclusivePages are the addresses of the anonymous pages within the mappings that only this process has mapped.
 func exclusivePages(pid int, within []mapping) ([]uint64, error) {
+	table, err := openAsOwner(procFile(pid, "pagemap"))
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
 	var pages []uint64
 	for _, m := range within {
-		err := eachPage(pid, m, func(address, entry uint64) {
+		err := eachPage(table, m, func(address, entry uint64) {
 			if entry&pagePresent != 0 && entry&pageExclusive != 0 && entry&pageOfFile == 0 {
 				pages = append(pages, address)
 			}
@@ -228,10 +233,15 @@ func exclusivePages(pid int, within []mapping) ([]uint64, error) {
 
 // usedTexts are those of which the process has found some pages, more than two faults bring.
 func usedTexts(pid int, all []textAt) ([]textAt, error) {
+	table, err := openAsOwner(procFile(pid, "pagemap"))
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
 	var used []textAt
 	for _, at := range all {
 		count := 0
-		err := eachPage(pid, mapping{start: at.address, end: at.address + hugePage}, func(_, entry uint64) {
+		err := eachPage(table, mapping{start: at.address, end: at.address + hugePage}, func(_, entry uint64) {
 			if entry&pagePresent != 0 && entry&pageOfFile != 0 {
 				count++
 			}
@@ -246,18 +256,13 @@ func usedTexts(pid int, all []textAt) ([]textAt, error) {
 	return used, nil
 }
 
-// eachPage calls visit with the address and the entry in the page table of each page of a mapping.
-func eachPage(pid int, m mapping, visit func(address, entry uint64)) error {
-	table, err := openAsOwner(procFile(pid, "pagemap"))
-	if err != nil {
-		return err
-	}
-	defer table.Close()
+// eachPage calls visit with the address and the entry in a process's page table of each page of a mapping.
+func eachPage(table io.ReaderAt, m mapping, visit func(address, entry uint64)) error {
 	size := uint64(os.Getpagesize())
 	entries := make([]byte, (m.end-m.start)/size*8)
 	n, err := table.ReadAt(entries, int64(m.start/size*8))
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("pages of %d: %w", pid, err)
+		return fmt.Errorf("page table: %w", err)
 	}
 	for i := 0; i+8 <= n; i += 8 {
 		visit(m.start+uint64(i/8)*size, binary.NativeEndian.Uint64(entries[i:]))
