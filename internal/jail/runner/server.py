@@ -63,8 +63,7 @@ def main(control, settings):
         server = Server(control, holders, settings, check, hooks.fork(), layout)
         gc.collect()
         layout.settle()
-        if not settings["study"]:
-            layout.collapse()
+        layout.collapse()
         gc.freeze()
         gc.disable()
         server.measure()
@@ -212,16 +211,19 @@ class Server:
     def _pin(self):
         """What a fork is to copy comes in the next message: address and size of each range."""
         blob = self._control.recv(_PINS_BYTES)
-        os.kill(self._shadow, signal.SIGKILL)
-        os.waitpid(self._shadow, 0)
+        pages, why = 0, ""
         try:
             if not blob:
                 raise OSError("which pages jobs write to is not known")
+            # While the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of.
             pins, pages = self._layout.pin(list(struct.iter_unpack("QQ", blob)))
-            self._pins, why = _out_of_the_way(pins), ""
+            self._pins = _out_of_the_way(pins)
         except OSError as error:
+            why = str(error)
+        os.kill(self._shadow, signal.SIGKILL)
+        os.waitpid(self._shadow, 0)
+        if why:
             self._layout.collapse()
-            pages, why = 0, str(error)
         self._control.send(json.dumps({"pinned": pages, "shared": self._shared, "why": why}).encode())
 
     def _await_end(self, child, place):
