@@ -2,8 +2,10 @@ package jail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,6 +21,7 @@ type rack struct {
 	mu       sync.Mutex
 	idle     []*server
 	versions map[string]string
+	mix      mix
 }
 
 func newRack(p *Pool, preload []string) *rack {
@@ -26,7 +29,7 @@ func newRack(p *Pool, preload []string) *rack {
 	if p.usedOnce() {
 		size *= 2 // the next jail stands beside each that is in use
 	}
-	return &rack{pool: p, preload: preload, size: size, ready: make(chan struct{}, size)}
+	return &rack{pool: p, preload: preload, size: size, ready: make(chan struct{}, size), mix: newMix()}
 }
 
 func (r *rack) start() (*server, error) {
@@ -42,6 +45,9 @@ func (r *rack) start() (*server, error) {
 
 // run takes the jail that has been idle for longest, since its next child is the best rehearsed.
 func (r *rack) run(ctx context.Context, j Job) (Outcome, error) {
+	r.mu.Lock()
+	r.mix.add(strings.Contains(j.Script, framesLibrary))
+	r.mu.Unlock()
 	v, err := r.take(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -98,14 +104,14 @@ func (r *rack) giveBack(v *server) {
 		return
 	}
 	r.mu.Lock()
-	successor := v.successor
+	successor, frames := v.successor, r.mix.frames
 	r.mu.Unlock()
 	if successor != nil {
 		r.discard(v)
 		r.put(successor)
 		return
 	}
-	if err := v.prepare(); err != nil {
+	if err := errors.Join(v.expect(frames), v.prepare()); err != nil {
 		r.replace(v, err.Error())
 		return
 	}

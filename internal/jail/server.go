@@ -63,6 +63,8 @@ type server struct {
 	pid               int // of Python
 	// pinned is how many pages a fork of the server copies by itself, shared how many texts it has.
 	pinned, shared int
+	// framed says that the server can be told whether jobs with data frames are expected, frames that it has been told so.
+	framed, frames bool
 	// forked is the pid of the latest child.
 	forked  atomic.Int64
 	started time.Time
@@ -280,6 +282,23 @@ func (v *server) jobPID() int {
 		return v.pid
 	}
 	return int(v.forked.Load())
+}
+
+// expect tells the server what the jobs to come are like: for those with data frames a fork copies a lot that is copied in vain for
+// others. Without it, it takes them to have some.
+func (v *server) expect(frames bool) error {
+	if !v.framed || frames == v.frames {
+		return nil
+	}
+	order := "frames 0"
+	if frames {
+		order = "frames 1"
+	}
+	v.frames = frames
+	if _, err := v.control.Write([]byte(order)); err != nil {
+		return fmt.Errorf("fork in jail: %w", err)
+	}
+	return nil
 }
 
 // prepare has the next child forked; it walls itself and rehearses while nobody waits for it.

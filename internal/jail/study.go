@@ -7,25 +7,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 )
 
-// studied is the job that shows what a job writes to: it does what rehearsals do and says something.
-const studied = `from runner import rehearse
+// studiedJob shows what a job writes to: the steps of one of the kinds in rehearse.py.
+const studiedJob = `from runner import rehearse
 
 
 def main():
-    for step in (*rehearse.steps(), *rehearse.deeper_steps()):
+    for step in rehearse.%s()[%d]:
         step()
-    print("studied", 1.5, ["x"])
+    print("studied", 1.5)
     return {"studied": [1, 2.5, None, "x"]}
 `
 
-// study has the first child run a job, looks which pages it and the server have written since the fork, each of which was a page
-// fault and a copy, and has the server pin them, so that from now on the fork copies them by itself; and it shares the code that the
-// job ran. A host that does not allow it has slower jobs, which is said and no reason not to start.
+// studiedKinds is how many kinds of job there are with data frames, and without.
+const studiedKinds = 3
+
+// study has the first children run a job each, looks which pages they and the server have written since the fork, each of which was a
+// page fault and a copy, and has the server pin them, so that from now on the fork copies them by itself; and it shares the code that
+// the jobs ran. A host that does not allow it has slower jobs, which is said and no reason not to start.
 func (v *server) study(p *plan) error {
 	seen, err := v.observe()
 	if err != nil {
@@ -43,9 +47,11 @@ func (v *server) study(p *plan) error {
 			}
 		}
 	}
+	every := seen.every[:min(len(seen.every), pinnedRuns)]
+	frames := seen.frames[:min(len(seen.frames), pinnedRuns-len(every))]
 	var list bytes.Buffer
-	binary.Write(&list, binary.NativeEndian, seen.written[:min(len(seen.written), pinnedRuns)])
-	for _, message := range [][]byte{[]byte("pin"), list.Bytes()} {
+	binary.Write(&list, binary.NativeEndian, slices.Concat(every, frames))
+	for _, message := range [][]byte{fmt.Appendf(nil, "pin %d", len(every)), list.Bytes()} {
 		if _, err := v.control.Write(message); err != nil {
 			return v.broken("study", err)
 		}
@@ -64,14 +70,16 @@ func (v *server) study(p *plan) error {
 		})
 	}
 	v.pinned, v.shared = *e.Pinned, e.Shared
+	v.framed = len(frames) > 0
+	v.frames = v.framed
 	return nil
 }
 
-// studied pages: those that the first child writes to when it has the studied job, and the server from one child to the next; and
-// the huge pages of code that the child runs.
+// studiedPages are those that every job writes to, or its server from one child to the next; those that one with data frames writes to
+// besides, which are more; and the huge pages of code that children run.
 type studiedPages struct {
-	written []pageRun
-	texts   []textAt
+	every, frames []pageRun
+	texts         []textAt
 }
 
 // pinnedRuns is how many runs of pages there can be in a message to the server; sharedTexts is how many texts a server is given.
@@ -80,28 +88,50 @@ const (
 	sharedTexts = 8
 )
 
-// observe sees one child to its end and waits for the next. Until it is told what to pin the server shares its memory with a shadow:
+// observe sees a child to its end and waits for the next. Until it is told what to pin the server shares its memory with a shadow:
 // what nobody has written to is theirs together.
 func (v *server) observe() (studiedPages, error) {
+	_, withFrames := v.versions[framesLibrary]
 	var seen studiedPages
 	all, err := mappingsOf(v.pid)
 	if err != nil {
 		return seen, err
 	}
 	own := slices.DeleteFunc(slices.Clone(all), func(m mapping) bool { return !m.writable })
-	var pages []uint64
-	err = v.studyChild(func() (err error) {
-		if pages, err = exclusivePages(v.jobPID(), own); err != nil {
-			return err
+	// mostWrite is what most of the kinds write to.
+	mostWrite := func(kinds string) ([]uint64, error) {
+		times := map[uint64]int{}
+		for i := range studiedKinds {
+			err := v.studyChild(fmt.Sprintf(studiedJob, kinds, i), func() error {
+				pages, err := exclusivePages(v.jobPID(), own)
+				if err != nil {
+					return err
+				}
+				for _, page := range pages {
+					times[page]++
+				}
+				if seen.texts == nil {
+					seen.texts, err = usedTexts(v.jobPID(), textsIn(all))
+				}
+				return err
+			})
+			if err == nil {
+				err = v.firstChild()
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
-		seen.texts, err = usedTexts(v.jobPID(), textsIn(all))
-		return err
-	})
-	if err != nil {
-		return studiedPages{}, err
+		maps.DeleteFunc(times, func(_ uint64, n int) bool { return 2*n <= studiedKinds })
+		return slices.Collect(maps.Keys(times)), nil
 	}
-	err = v.firstChild()
-	var servers []uint64
+	var every, frames, servers []uint64
+	if withFrames {
+		frames, err = mostWrite("frame_kinds")
+	}
+	if err == nil {
+		every, err = mostWrite("kinds")
+	}
 	if err == nil {
 		servers, err = exclusivePages(v.pid, own)
 	}
@@ -113,19 +143,25 @@ func (v *server) observe() (studiedPages, error) {
 	if err != nil {
 		return studiedPages{}, err
 	}
-	pages = append(pages, servers...)
-	slices.Sort(pages)
-	seen.written = runsOf(slices.Compact(pages))
+	every = append(every, servers...)
+	slices.Sort(every)
+	every = slices.Compact(every)
+	frames = slices.DeleteFunc(frames, func(page uint64) bool {
+		_, found := slices.BinarySearch(every, page)
+		return found
+	})
+	slices.Sort(frames)
+	seen.every, seen.frames = runsOf(every), runsOf(frames)
 	return seen, nil
 }
 
-// studyChild gives the child that waits the studied job, calls look when it has answered and is still there, and sees it to its end.
-func (v *server) studyChild(look func() error) error {
+// studyChild gives the child that waits a studied job, calls look when it has answered and is still there, and sees it to its end.
+func (v *server) studyChild(script string, look func() error) error {
 	c := v.next
 	v.next = nil
 	defer c.close()
 	unlimited := Limits{Timeout: startTimeout}
-	payload, err := encodeOrder(Job{Script: studied}, unlimited)
+	payload, err := encodeOrder(Job{Script: script}, unlimited)
 	if err != nil {
 		return err
 	}

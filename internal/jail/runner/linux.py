@@ -23,7 +23,7 @@ SIG_SETMASK = 2
 AT_SYSINFO_EHDR = 33
 
 # io_uring's numbers are the same on every architecture. A ring made with R_DISABLED takes no work.
-_IO_URING_SETUP, _IO_URING_REGISTER, _R_DISABLED, _REGISTER_BUFFERS = 425, 427, 1 << 6, 0
+_IO_URING_SETUP, _IO_URING_REGISTER, _R_DISABLED, _REGISTER_BUFFERS, _UNREGISTER_BUFFERS = 425, 427, 1 << 6, 0, 1
 
 # PyDLL keeps the interpreter lock: none of these calls waits, and giving the lock up costs more than the call.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -237,21 +237,28 @@ def collapse(address, size):
     return _madvise(address, size, MADV_COLLAPSE) == 0
 
 
-def pin(runs):
-    """Pins ranges of memory, (address, size) each, where they lie: a fork copies pinned pages at once, since what has been told to
-    a device must not move, and shares them neither with the child nor by copy-on-write. Returns the descriptor that holds the
-    pins: a ring that has them as its buffers and is never used."""
+def ring():
+    """A descriptor that memory can be pinned by, which takes no work and is never used for any."""
     parameters = (ctypes.c_uint32 * 30)()
     parameters[2] = _R_DISABLED
-    ring = _syscall(_IO_URING_SETUP, 1, ctypes.addressof(parameters), None, 0)
-    if ring < 0:
+    fd = _syscall(_IO_URING_SETUP, 1, ctypes.addressof(parameters), None, 0)
+    if fd < 0:
         raise _failed("io_uring_setup")
+    return fd
+
+
+def pin(ring, runs):
+    """Pins ranges of memory, (address, size) each, where they lie: a fork copies pinned pages at once, since what has been told to
+    a device must not move, and shares them neither with the child nor by copy-on-write. They are the ring's buffers, and are
+    so once: until unpin, or the ring's end."""
     vector = (ctypes.c_uint64 * (2 * len(runs)))(*(part for run in runs for part in run))
     if _syscall(_IO_URING_REGISTER, ring, _REGISTER_BUFFERS, ctypes.addressof(vector), len(runs)) < 0:
-        error = _failed("io_uring_register")
-        os.close(ring)
-        raise error
-    return ring
+        raise _failed("io_uring_register")
+
+
+def unpin(ring):
+    if _syscall(_IO_URING_REGISTER, ring, _UNREGISTER_BUFFERS, None, 0) < 0:
+        raise _failed("io_uring_register")
 
 
 class _Segment(ctypes.Structure):

@@ -55,20 +55,6 @@ class Layout:
         self._filling = [_fill_pools(size) for size in range(_BYTES + _STEP - _BYTES % _STEP, _SMALL + 1, _STEP)]
         _join_segments()
 
-    def pin(self, runs):
-        """Pins what a fork is to copy, as much of it as the limit on locked memory lets through, which all processes of a uid share. The
-        descriptor that keeps it pinned, and how many pages that is."""
-        hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
-        while True:
-            size = sum(size for _, size in runs)
-            try:
-                return linux.pin(runs), size // mmap.PAGESIZE
-            except OSError as error:
-                if error.errno != errno.ENOMEM or size < _LEAST_PINNED:
-                    raise
-            runs = _first(runs, size // 2)
-
     def collapse(self):
         """Makes huge pages of what has been allocated."""
         for chunk in self._chunks:
@@ -76,6 +62,35 @@ class Layout:
         chunk = linux.heap_end() // _HUGE - 1
         while linux.collapse(chunk * _HUGE, _HUGE):
             chunk -= 1
+
+
+class Pins:
+    """Pages that a fork copies, while they are pinned."""
+
+    def __init__(self, ring, runs):
+        self._ring, self._runs, self.pages = ring, runs, 0
+
+    def pin(self):
+        """As much as the limit on locked memory lets through, which all processes of a uid share."""
+        if self.pages:
+            return
+        hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
+        while True:
+            size = sum(size for _, size in self._runs)
+            try:
+                linux.pin(self._ring, self._runs)
+                self.pages = size // mmap.PAGESIZE
+                return
+            except OSError as error:
+                if error.errno != errno.ENOMEM or size < _LEAST_PINNED:
+                    raise
+            self._runs = _first(self._runs, size // 2)
+
+    def unpin(self):
+        if self.pages:
+            linux.unpin(self._ring)
+            self.pages = 0
 
 
 def _first(runs, limit):

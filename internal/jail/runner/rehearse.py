@@ -13,23 +13,41 @@ import sys
 IDLE_MS, DEEPER_IDLE_MS = 8, 20
 
 
-def steps():
-    """The first steps, what scripts use most before the rest; none leaves anything behind but warm pages."""
+def kinds():
+    """Three kinds of job without data frames, the steps of each: what most of them write to, most jobs do."""
+    if "numpy" not in sys.modules:
+        return (_core, _text), (_core, _numbers), (_core, _records)
+    return (_core, _means), (_core, _algebra), (_core, _random)
+
+
+def frame_kinds():
+    """Likewise, of those with data frames."""
+    if "pandas" not in sys.modules:
+        return ()
+    return (_core, _frame, _reduce), (_core, _select), (_core, _group)
+
+
+def steps(frames):
+    """The first steps of a rehearsal, what scripts use most before the rest; frames says whether data frames are expected."""
     yield _core
-    if "pandas" in sys.modules:
+    if frames and "pandas" in sys.modules:
         yield _frame
         yield _reduce
     elif "numpy" in sys.modules:
-        yield _numpy
+        yield _means
+        yield _algebra
 
 
-def deeper_steps():
+def deeper_steps(frames):
     """The steps for a child that nobody wants yet. Each page touched is memory that every slot holds while it waits, and these steps
     are 2 MB; groupby and read_csv would be 2 MB more."""
-    if "numpy" in sys.modules:
-        yield _numpy
-    if "pandas" in sys.modules:
+    if frames and "pandas" in sys.modules:
+        yield _means
         yield _select
+    elif "numpy" in sys.modules:
+        yield _random
+        if "pandas" in sys.modules:
+            yield _frame
 
 
 def _core():
@@ -38,6 +56,51 @@ def _core():
     script.run(json.loads(json.dumps({"script": "def main():\n    return {'a': [1, 2.5, None]}\n"})), denied.Check(()))
     encode.dumps({"b": ("x", 1)})
     "{:.2f} {!r:>5}".format(1.5, "x")
+
+
+def _text():
+    words = "the quick brown fox jumps over the lazy dog".split()
+    counts = {word: len(word) for word in words}
+    ", ".join(sorted(set(words), key=counts.get)), f"{counts['fox']:>4}", words[0].title().replace("e", "a"), "%s %d" % ("x", 1)
+
+
+def _numbers():
+    total = 0
+    for n in range(30):
+        if n % 3 == 0:
+            total += n * n
+    [n for n in range(2, 20) if all(n % d for d in range(2, n))], sum(x / 2 for x in range(10)), round(2 / 3, 2), max([3, 1, 2]), divmod(7, 2)
+
+
+def _records():
+    class Record:
+        def __init__(self, name, size):
+            self.name, self.size = name, size
+
+    records = [Record("x", n) for n in range(5)]
+    try:
+        {}["missing"]
+    except KeyError as error:
+        str(error)
+    json.loads(json.dumps([{"name": r.name, "size": r.size} for r in sorted(records, key=lambda r: -r.size)]))
+
+
+def _means():
+    np = sys.modules["numpy"]
+    a = np.array([1, 2, 3])
+    a.sum(), np.mean([1, 2, 3]), np.std(a), a.max(), np.arange(12.0).reshape(3, 4).mean(axis=0).tolist(), (a * 2 + 1)[1:], np.linspace(0, 1, 5)
+
+
+def _algebra():
+    np = sys.modules["numpy"]
+    a = np.arange(12.0).reshape(3, 4)
+    (a @ a.T).sum(axis=0), np.dot(a, a.T), np.linalg.norm(a), np.sort(a, axis=0), np.zeros((2, 2)), np.where(a > 3, a, 0), a.T.shape
+
+
+def _random():
+    np = sys.modules["numpy"]
+    a = np.random.default_rng(0).random(12)
+    repr(a[a > 0.3]), np.std(a), np.mean(a), np.random.rand(3), np.argsort(a), np.array(["x", "y"])
 
 
 def _frame():
@@ -51,26 +114,24 @@ def _reduce():
     encode.dumps({"sum": df.sum().to_dict(), "mean": df.mean().to_dict()})
 
 
-def _numpy():
-    np = sys.modules["numpy"]
-    a = np.arange(12.0).reshape(3, 4)
-    (a @ a.T).sum(axis=0), np.mean(a), np.std(a), np.linalg.norm(a), np.sort(a, axis=0)
-    np.random.default_rng(0).random(4)
-    repr(a[a > 3])
-
-
 def _select():
     df = sys.modules["pandas"].DataFrame({"A": [1, 2, 3], "B": [4.0, 5.5, None]})
     df["D"] = df["A"] * 2
-    df[df["A"] > 1].to_dict()
+    df[df["A"] > 1].to_dict(), df.sort_values("B").head(2), df["A"].max(), len(df)
+
+
+def _group():
+    df = sys.modules["pandas"].DataFrame({"A": [1, 2, 3], "B": [4.0, 5.5, 6.0], "C": ["x", "y", "x"]})
+    df.groupby("C")["A"].sum().to_dict(), df["B"].mean()
 
 
 def warm_up():
     """What the server does once, before its first fork, so that no child has to: imports on first use, caches, and the
     interpreter's own adaptation of code that runs often, which writes to it."""
     for _ in range(12):
-        for step in (*steps(), *deeper_steps()):
-            step()
+        for kind in (*kinds(), *frame_kinds()):
+            for step in kind:
+                step()
     if "pandas" in sys.modules:
         _report()
 

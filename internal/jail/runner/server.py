@@ -160,6 +160,8 @@ class Server:
         self._walls = walls.Walls(settings)
         self._seeds = walls.Seeds()
         self._studied, self._shared = settings["study"], 0
+        # What is pinned: for every job, and for one with data frames; and whether the next is expected to have any.
+        self._pins, self._frames = [], True
         with _pipes():
             self._runner = job.Runner(settings, check)
         self.measure = self._runner.measure
@@ -172,7 +174,7 @@ class Server:
         os.closerange(0, len(walls.FDS))
         control = self._control
         self._holders.make()
-        others = {b"text": self._take_text, b"pin": self._pin}
+        others = {b"text": self._take_text, b"pin": self._pin, b"frames": self._expect_frames}
         while True:
             while self._holders.unburied and not self._orders.poll(_BURIAL_MS):
                 self._holders.bury()
@@ -208,23 +210,37 @@ class Server:
             pass  # its own is as good, but for the time it takes
         os.close(0)
 
-    def _pin(self):
-        """What a fork is to copy comes in the next message: address and size of each range."""
+    def _pin(self, count):
+        """The ranges that a fork is to copy come in the next message: the address and size of each. The first so many are for every job,
+        the others for one with data frames."""
         blob = self._control.recv(_PINS_BYTES)
-        pages, why = 0, ""
+        runs = list(struct.iter_unpack("QQ", blob))
+        count, pages, why = int(count), 0, ""
         try:
-            if not blob:
+            if not runs:
                 raise OSError("which pages jobs write to is not known")
             # While the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of.
-            pins, pages = self._layout.pin(list(struct.iter_unpack("QQ", blob)))
-            self._pins = _out_of_the_way(pins)
+            for part in runs[:count], runs[count:]:
+                if part:
+                    pins = memory.Pins(_out_of_the_way(linux.ring()), part)
+                    pins.pin()
+                    pages += pins.pages
+                    self._pins.append(pins)
         except OSError as error:
             why = str(error)
         os.kill(self._shadow, signal.SIGKILL)
         os.waitpid(self._shadow, 0)
-        if why:
+        if not pages:
             self._layout.collapse()
         self._control.send(json.dumps({"pinned": pages, "shared": self._shared, "why": why}).encode())
+
+    def _expect_frames(self, expected):
+        self._frames = expected == b"1"
+        for pins in self._pins[1:]:
+            try:
+                pins.pin() if self._frames else pins.unpin()
+            except OSError:
+                pass  # jobs copy these one by one, then
 
     def _await_end(self, child, place):
         control, poll = self._control, self._poll
@@ -258,7 +274,7 @@ class Server:
             holder.enter(place, self._tmpfs)
             walls.close_others()
             os.chdir("/tmp")
-            _prepare(self._walls, self._seeds, self._runner, self._rehearse)
+            _prepare(self._walls, self._seeds, self._runner, self._rehearse, self._frames)
         except BaseException as error:
             _fail(error)
         finally:
@@ -292,7 +308,7 @@ def _serve_once(control, settings, check):
         runner.measure()
         around = walls.Walls(settings)
         around.found()
-        _prepare(around, walls.Seeds(), runner, settings["rehearse"])
+        _prepare(around, walls.Seeds(), runner, settings["rehearse"], frames=True)
     except BaseException as error:
         _fail(error)
     finally:
@@ -304,7 +320,7 @@ def _fail(error):
     os.write(walls.RESULT, b"!" + ("%s: %s" % (type(error).__name__, error)).encode()[:1000])
 
 
-def _prepare(around, seeds, runner, rehearsing):
+def _prepare(around, seeds, runner, rehearsing, frames):
     """Behind the walls, rehearsed, and on to the job."""
     around.rise()
     seeds.renew()
@@ -313,9 +329,9 @@ def _prepare(around, seeds, runner, rehearsing):
     poll.register(walls.JOB, select.POLLIN)
     os.write(walls.RESULT, b"w")
     if rehearsing and not poll.poll(rehearse.IDLE_MS):
-        _rehearse(rehearse.steps(), poll)
+        _rehearse(rehearse.steps(frames), poll)
         if not poll.poll(rehearse.DEEPER_IDLE_MS):
-            _rehearse(rehearse.deeper_steps(), poll)
+            _rehearse(rehearse.deeper_steps(frames), poll)
         runner.measure()
     runner.serve()
 
