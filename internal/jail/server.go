@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +32,8 @@ var runnerModules = []string{"linux", "memory", "denied", "encode", "report", "w
 
 // settings is what boot.py and the server are told.
 type settings struct {
-	Modules      [][2]string      `json:"modules"`
+	// Modules are run before the runner's own: name and source.
+	Modules      [][2]string      `json:"-"`
 	Preload      []string         `json:"preload"`
 	Rehearse     bool             `json:"rehearse"`
 	Study        bool             `json:"study"`
@@ -191,22 +191,39 @@ func within[T any](patience time.Duration, c <-chan T) (value T, inTime bool) {
 	return value, false
 }
 
+// Arenas, of 1 MB, that a server sets aside for what Python allocates: pandas and all it brings needs 26, the standard library alone 3.
+// What is over is given back.
+const arenasLoaded, arenasAlone = 48, 4
+
 // boot sends the settings and the runner's sources, and waits for the libraries to be loaded.
 func (v *server) boot(s settings) error {
+	modules := s.Modules
 	for _, name := range runnerModules {
 		source, err := runnerFiles.ReadFile("runner/" + name + ".py")
 		if err != nil {
 			return err
 		}
-		s.Modules = append(s.Modules, [2]string{name, string(source)})
+		modules = append(modules, [2]string{name, string(source)})
 	}
-	blob, err := json.Marshal(s)
+	var blob []byte
+	for _, m := range modules {
+		blob = append(fmt.Appendf(blob, "%s %d\n", m[0], len(m[1])), m[1]...)
+	}
+	told, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
+	blob = append(blob, told...)
+	arenas := arenasAlone
+	switch {
+	case s.Once:
+		arenas = 0
+	case len(s.Preload) > 0:
+		arenas = arenasLoaded
+	}
 	v.control.SetDeadline(time.Now().Add(startTimeout))
 	defer v.control.SetDeadline(time.Time{})
-	if _, err := v.control.Write([]byte(strconv.Itoa(len(blob)))); err != nil {
+	if _, err := v.control.Write(fmt.Appendf(nil, "%d %d", len(blob), arenas)); err != nil {
 		return v.broken("start", err)
 	}
 	for chunk := blob; len(chunk) > 0; {

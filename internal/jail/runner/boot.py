@@ -1,30 +1,36 @@
-# Given to Python with -c. The worker's first message is the length of the next, which may come in parts: the settings and the sources
-# of the modules, in the order in which they import one another.
-import json
+# Given to Python with -c. The worker's first message is the length of the next, which may come in parts, and how many arenas of memory to
+# set aside. Then come the runner's modules, each behind its name and length, in the order in which they import one another, and the
+# settings. What is imported before the memory is laid out comes to lie outside of it.
 import os
-import socket
 import sys
 
 
 def boot(fd=3):
-    control = socket.socket(fileno=fd)
-    size = int(control.recv(16))
+    size, arenas = map(int, os.read(fd, 32).split())
     blob = b""
     while len(blob) < size:
-        part = control.recv(size - len(blob))
+        part = os.read(fd, size - len(blob))
         if not part:
             os._exit(0)
         blob += part
-    settings = json.loads(blob)
     package = type(sys)("runner")
     package.__path__ = []
     sys.modules["runner"] = package
-    for name, source in settings.pop("modules"):
+    layout = None
+    while not blob.startswith(b"{"):
+        head, blob = blob.split(b"\n", 1)
+        name, size = head.decode().split()
         module = type(sys)("runner." + name)
         sys.modules[module.__name__] = module
-        exec(compile(source, "<runner/%s.py>" % name, "exec"), module.__dict__)
+        exec(compile(blob[: int(size)], "<runner/%s.py>" % name, "exec"), module.__dict__)
         setattr(package, name, module)
-    sys.modules["runner.server"].main(control, settings)
+        blob = blob[int(size) :]
+        if name == "memory" and arenas:
+            layout = module.Layout(arenas)
+    import json
+    import socket
+
+    package.server.main(socket.socket(fileno=fd), json.loads(blob), layout)
 
 
 boot()

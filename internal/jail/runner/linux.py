@@ -1,6 +1,7 @@
 """The system calls that Python's own library lacks, through ctypes."""
 import ctypes
 import errno
+import mmap
 import os
 import signal
 
@@ -230,6 +231,22 @@ def tidy_heap():
 
 def heap_end():
     return _sbrk(0)
+
+
+def move_heap_end(by):
+    _sbrk(by)
+
+
+def align_next(size, alignment):
+    """Has the next mapping of size end at a multiple of alignment, and those after it lie one below the other; where it will end. What
+    is in between is taken out of use."""
+    probe = _mmap(None, size, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    _munmap(probe, size)
+    end = probe + size
+    aligned = end - end % alignment
+    if aligned < end:
+        _mmap(aligned, end - aligned, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    return aligned
 
 
 def collapse(address, size):

@@ -22,9 +22,6 @@ from runner import linux
 _ARENA = 1 << 20  # what Python's allocator takes from the system at a time
 _HUGE = 2 << 20
 
-# Arenas to set aside: pandas and all it brings needs 24, the standard library alone 6. What is over is given back.
-_ARENAS, _ARENAS_ALONE = 48, 8
-
 # Less than so many bytes are not worth pinning.
 _LEAST_PINNED = 256 << 10
 
@@ -38,30 +35,37 @@ _BYTES = bytes().__sizeof__()
 class Layout:
     """Made before the libraries are loaded, settled after; then pinned, or collapsed."""
 
-    def __init__(self, preload):
+    def __init__(self, count):
         # Python takes a new arena only when the others are full, and gives one back when it is empty: fill as many as are
-        # wanted in one go, and keep one small object in each.
-        each = _ARENA // 512
-        self._pins = [[bytes(440) for _ in range(each)] for _ in range(_ARENAS if preload else _ARENAS_ALONE)]
-        self._pins = [filled[each // 2] for filled in self._pins]
+        # wanted in one go, and keep one small object in each. Those that it had before lie where no huge page can be made: they are
+        # left full.
+        end = linux.align_next(_ARENA, _HUGE)
+        start = end - count * _ARENA
+        filled = [[bytes(440) for _ in range(_ARENA // 512)] for _ in range(count)]
+        within = [[o for o in part if start <= id(o) < end] for part in filled]
+        self._pins = [part[len(part) // 2] for part in within if part]
+        self._filling = [] if len(self._pins) < count // 2 else [o for part in filled for o in part if not start <= id(o) < end]
         self._chunks = []
-        self._filling = []
 
     def settle(self):
         """To be called when the server has all that it will ever have."""
         self._chunks = sorted({id(pin) // _HUGE for pin in self._pins})
         self._pins.clear()
         linux.tidy_heap()
-        self._filling = [_fill_pools(size) for size in range(_BYTES + _STEP - _BYTES % _STEP, _SMALL + 1, _STEP)]
+        self._filling += [_fill_pools(size) for size in range(_BYTES + _STEP - _BYTES % _STEP, _SMALL + 1, _STEP)]
         _join_segments()
 
     def collapse(self):
         """Makes huge pages of what has been allocated."""
         for chunk in self._chunks:
             linux.collapse(chunk * _HUGE, _HUGE)
-        chunk = linux.heap_end() // _HUGE - 1
+        end = linux.heap_end()
+        beyond = -end % _HUGE
+        linux.move_heap_end(beyond)  # the last piece of it can then be one, too
+        chunk = end // _HUGE
         while linux.collapse(chunk * _HUGE, _HUGE):
             chunk -= 1
+        linux.move_heap_end(-beyond)
 
 
 class Pins:

@@ -40,7 +40,7 @@ _BURIAL_MS = 5
 _PINS_BYTES = 64 << 10
 
 
-def main(control, settings):
+def main(control, settings, layout):
     """Never returns. Where the host allows no inner namespaces, the one job of this process runs in it."""
     try:
         os.umask(0o022)
@@ -50,7 +50,6 @@ def main(control, settings):
         _keep_places()
         hooks = _ForkHooks()
         site.main()
-        layout = None if settings["once"] else memory.Layout(settings["preload"])
         versions = _preload(settings["preload"])
         check = denied.Check(settings["denied"])
         rehearse.warm_up()
