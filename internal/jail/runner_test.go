@@ -59,3 +59,30 @@ for limit, want in ((0, []), (0xfff, []), (0x1000, runs[:1]), (0x3800, [runs[0],
     assert memory._first(runs, limit) == want, (limit, memory._first(runs, limit))
 `)
 }
+
+// TestLayout: what Python allocates from then on lies in whole huge pages, where the kernel makes them of what there is.
+func TestLayout(t *testing.T) {
+	runPython(t, `
+from runner import linux, memory
+import mmap
+huge = 2 << 20
+probe = linux._mmap(None, 2 * huge, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+able = linux.collapse(-(-probe // huge) * huge, huge)
+layout = memory.Layout(8)
+kept = [bytes(400) for _ in range(6 << 20 >> 9)]
+layout.settle()
+layout.collapse()
+chunks = set(layout._chunks)
+outside = [thing for thing in kept if id(thing) // huge not in chunks]
+assert len(outside) < len(kept) / 50, (len(outside), chunks)
+in_huge_pages, within = 0, False
+for line in open("/proc/self/smaps"):
+    field = line.split()
+    if "-" in field[0]:
+        start, end = (int(address, 16) for address in field[0].split("-"))
+        within = any(start <= chunk * huge < end for chunk in chunks)
+    elif within and field[0] == "AnonHugePages:":
+        in_huge_pages += int(field[1]) << 10
+assert in_huge_pages >= 2 * huge or not able, in_huge_pages
+`)
+}
