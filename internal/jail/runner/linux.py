@@ -1,4 +1,5 @@
 """The system calls that Python's own library lacks, through ctypes."""
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -237,16 +238,34 @@ def move_heap_end(by):
     _sbrk(by)
 
 
-def align_next(size, alignment):
-    """Has the next mapping of size end at a multiple of alignment, and those after it lie one below the other; where it will end. What
-    is in between is taken out of use."""
-    probe = _mmap(None, size, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-    _munmap(probe, size)
-    end = probe + size
-    aligned = end - end % alignment
-    if aligned < end:
-        _mmap(aligned, end - aligned, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-    return aligned
+@contextlib.contextmanager
+def room(count, size, alignment):
+    """Meanwhile the next count mappings of size come to lie one below the other, the first one's end at a multiple of alignment: there.
+    What they would lie in otherwise, further up, is taken out of use for so long."""
+    taken = []
+
+    def take(length, address=None):
+        address = _mmap(address, length, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        if address == _pointer(-1).value:
+            raise _failed("mmap")
+        taken.append((address, length))
+        return address
+
+    whole = count * size + alignment
+    end = take(whole) + whole
+    _munmap(*taken.pop())
+    while take(size) >= end:
+        pass
+    gap, _ = taken[-1]
+    _munmap(*taken.pop())
+    beyond = (gap + size) % alignment
+    if beyond:
+        take(beyond, gap + size - beyond)
+    try:
+        yield gap + size - beyond
+    finally:
+        for mapped in taken:
+            _munmap(*mapped)
 
 
 def collapse(address, size):

@@ -22,6 +22,9 @@ from runner import linux
 _ARENA = 1 << 20  # what Python's allocator takes from the system at a time
 _HUGE = 2 << 20
 
+# So many objects of 440 bytes fill an arena, but for a pool or two; and the most arenas that there may be before any is set aside.
+_FILLING, _ARENAS_BEFORE = 2100, 4
+
 # Less than so many bytes are not worth pinning.
 _LEAST_PINNED = 256 << 10
 
@@ -37,14 +40,20 @@ class Layout:
 
     def __init__(self, count):
         # Python takes a new arena only when the others are full, and gives one back when it is empty: fill as many as are
-        # wanted in one go, and keep one small object in each. Those that it had before lie where no huge page can be made: they are
-        # left full.
-        end = linux.align_next(_ARENA, _HUGE)
-        start = end - count * _ARENA
-        filled = [[bytes(440) for _ in range(_ARENA // 512)] for _ in range(count)]
-        within = [[o for o in part if start <= id(o) < end] for part in filled]
-        self._pins = [part[len(part) // 2] for part in within if part]
-        self._filling = [] if len(self._pins) < count // 2 else [o for part in filled for o in part if not start <= id(o) < end]
+        # wanted, and keep one small object in each. Those that it had before lie where no huge page can be made: they are left
+        # full.
+        things = [None] * (_FILLING * (count + _ARENAS_BEFORE))  # a list that grew would come to lie among the arenas
+        with linux.room(count, _ARENA, _HUGE) as end:
+            start, missing = end - count * _ARENA, _FILLING * count
+            for i in range(len(things)):
+                things[i] = bytes(440)
+                missing -= start <= id(things[i]) < end
+                if not missing:
+                    break
+        within = [thing for thing in things if start <= id(thing) < end]
+        before = [thing for thing in things if thing and not start <= id(thing) < end]
+        self._pins = list({id(thing) // _ARENA: thing for thing in within}.values())
+        self._filling = before if within else []
         self._chunks = []
 
     def settle(self):
