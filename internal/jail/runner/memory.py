@@ -1,9 +1,9 @@
 """Lays out the server's memory so that a fork of it costs little.
 
-What a fork shares is paid for afterwards: the first write to a page of it, on either side, is a page fault and a copy, 2 to 15 us
-each, and a script that does nothing makes 300 of them, one with pandas 1000. Pages that are pinned the fork copies by itself, for
-a tenth of that, and leaves the server's own alone. So the worker looks which pages the first child and the server have written
-since they parted, and the server pins those (study.go).
+What a fork shares is paid for afterwards: the first write to a page of it, on either side, is a page fault and a copy, 5 to 20 us
+each, and a script that does nothing makes 270 of them, one with pandas 1000. Pages that are pinned the fork copies by itself, for
+half of that or less, and leaves the server's own alone. So the worker looks which pages the first children and the server have
+written since they parted, and the server pins those (study.go).
 
 All other pages cost a fork an entry each, which it copies and the end of the child takes back: 2.5 ms for 48 MB in pages of 4 kB,
 0.25 ms in pages of 2 MB. So what Python allocates while the libraries load is kept in one piece, which is then made of huge pages. Of

@@ -214,21 +214,19 @@ class Server:
         the others for one with data frames."""
         blob = self._control.recv(_PINS_BYTES)
         runs = list(struct.iter_unpack("QQ", blob))
-        count, pages, why = int(count), 0, ""
+        count, why = int(count), ""
         try:
             if not runs:
                 raise OSError("which pages jobs write to is not known")
             # While the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of.
-            for part in runs[:count], runs[count:]:
-                if part:
-                    pins = memory.Pins(_out_of_the_way(linux.ring()), part)
-                    pins.pin()
-                    pages += pins.pages
-                    self._pins.append(pins)
+            for part in filter(None, (runs[:count], runs[count:])):
+                self._pins.append(memory.Pins(_out_of_the_way(linux.ring()), part))
+                self._pins[-1].pin()
         except OSError as error:
             why = str(error)
         os.kill(self._shadow, signal.SIGKILL)
         os.waitpid(self._shadow, 0)
+        pages = sum(pins.pages for pins in self._pins)
         if not pages:
             self._layout.collapse()
         self._control.send(json.dumps({"pinned": pages, "shared": self._shared, "why": why}).encode())
