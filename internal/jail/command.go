@@ -108,7 +108,7 @@ func kafel(denied []string) string {
 func bubblewrapArgs(s spec) []string {
 	args := []string{
 		s.program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail",
-		"--as-pid-1", "--cap-add", "ALL", "--seccomp", strconv.Itoa(filterFD), "--clearenv",
+		"--as-pid-1", "--die-with-parent", "--cap-add", "ALL", "--seccomp", strconv.Itoa(filterFD), "--clearenv",
 	}
 	if !s.ids.split {
 		id := strconv.Itoa(jobUID)
@@ -135,9 +135,10 @@ func bubblewrapArgs(s spec) []string {
 	return append(args, s.python()...)
 }
 
-// sysProcAttr puts bubblewrap into a user namespace with the jail's two identities, which it cannot map by itself.
+// sysProcAttr has the jail end with the thread that starts it, and puts bubblewrap into a user namespace with the jail's two identities,
+// which it cannot map by itself.
 func (s spec) sysProcAttr(backend Backend) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the worker's terminal is the worker's to handle
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // a Ctrl-C at the worker's terminal is the worker's to handle
 	if backend == Bubblewrap && s.ids.split {
 		attr.Cloneflags = unix.CLONE_NEWUSER
 		attr.UidMappings, attr.GidMappings = s.ids.maps(), s.ids.maps()

@@ -116,6 +116,11 @@ func TestSysProcAttr(t *testing.T) {
 	if attr := s.sysProcAttr(Nsjail); attr.Cloneflags&unix.CLONE_NEWUSER != 0 || !attr.Setpgid {
 		t.Errorf("nsjail: %+v", attr)
 	}
+	for _, backend := range []Backend{Nsjail, Bubblewrap} {
+		if attr := s.sysProcAttr(backend); attr.Pdeathsig != syscall.SIGKILL {
+			t.Errorf("%s outlives its worker: %+v", backend, attr)
+		}
+	}
 	attr := s.sysProcAttr(Bubblewrap)
 	want := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 5000, Size: 1}, {ContainerID: 1000, HostID: 5001, Size: 1}}
 	if attr.Cloneflags&unix.CLONE_NEWUSER == 0 || !slices.Equal(attr.UidMappings, want) || !slices.Equal(attr.GidMappings, want) {

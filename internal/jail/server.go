@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -130,14 +131,22 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		defer filter.Close()
 		v.cmd.ExtraFiles = append(v.cmd.ExtraFiles, filter)
 	}
-	if err := v.cmd.Start(); err != nil {
+	v.cmd.WaitDelay = killGrace // for whoever has its stderr still
+	begun := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the kernel ends the jail with the thread that has started it, which is to live as long
+		defer runtime.UnlockOSThread()
+		err := v.cmd.Start()
+		begun <- err
+		if err == nil {
+			v.cmd.Wait()
+			close(v.exited)
+		}
+	}()
+	if err := <-begun; err != nil {
 		control.Close()
 		return nil, fmt.Errorf("start %s: %w", p.backend, err)
 	}
-	go func() {
-		v.cmd.Wait()
-		close(v.exited)
-	}()
 	defer func() {
 		if err != nil {
 			v.close()

@@ -114,7 +114,7 @@ func held(t *testing.T, p *Pool) holdings {
 	runtime.ReadMemStats(&memory)
 	h := holdings{heap: int64(memory.HeapAlloc)}
 	h.descriptors, h.goroutines, h.mounts = len(fds), runtime.NumGoroutine(), bytes.Count(mounts, []byte("\n"))
-	h.processes = descendants(t, os.Getpid())
+	h.processes = len(descendants(t, os.Getpid()))
 	if c := p.plan.cgroups; c != nil && c.hierarchy != nil {
 		h.cgroups = len(c.hierarchy.list(parentName()))
 	}
@@ -128,14 +128,13 @@ func held(t *testing.T, p *Pool) holdings {
 }
 
 // descendants are the processes below pid, dead ones that nobody has waited for among them.
-func descendants(t *testing.T, pid int) int {
+func descendants(t *testing.T, pid int) (below []int) {
 	t.Helper()
 	parents := parents(t)
-	below := 0
 	for child := range parents {
 		for parent := parents[child]; parent != 0; parent = parents[parent] {
 			if parent == pid {
-				below++
+				below = append(below, child)
 				break
 			}
 		}
