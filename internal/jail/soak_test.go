@@ -64,12 +64,16 @@ func TestSoak(t *testing.T) {
 			next.Store(end)
 		}
 		settled := func() holdings {
+			const looks = 20 // a jail's next process may be a while in the making
 			var last holdings
+			same := 0
 			eventually(t, "every slot has its jails and nothing is being made or taken apart", func() bool {
 				now := held(t, p)
-				same := now.counted == last.counted && len(servers(p)) == 2*c.Slots
+				if same++; now.counted != last.counted || len(servers(p)) != 2*c.Slots {
+					same = 0
+				}
 				last = now
-				return same
+				return same == looks
 			})
 			return last
 		}
