@@ -86,3 +86,26 @@ for line in open("/proc/self/smaps"):
 assert in_huge_pages >= 2 * huge or not able, in_huge_pages
 `)
 }
+
+// TestLayoutElsewhere: where the arenas do not come to lie together, or the heap cannot grow, nothing is lost but time.
+func TestLayoutElsewhere(t *testing.T) {
+	runPython(t, `
+import contextlib, mmap, resource
+from runner import linux, memory
+room = linux.room
+
+@contextlib.contextmanager
+def elsewhere(*wanted):
+    with room(*wanted) as end:
+        yield end - (6 << 20)
+
+linux.room = elsewhere
+layout = memory.Layout(8)
+assert layout._filling == [], len(layout._filling)
+layout.settle()
+size = int(open("/proc/self/statm").read().split()[0]) * mmap.PAGESIZE
+resource.setrlimit(resource.RLIMIT_AS, (size + 4096, resource.RLIM_INFINITY))
+layout.collapse()
+assert linux.move_heap_end(64 << 20) is False
+`)
+}

@@ -66,8 +66,9 @@ type server struct {
 	pinned, shared int
 	// framed says that the server can be told whether jobs with data frames are expected, frames that it has been told so.
 	framed, frames bool
-	// forked is the pid of the latest child.
+	// forked is the pid of the latest child, 0 while unknown; knows gets a value when that changes, and is closed when it never will.
 	forked  atomic.Int64
+	knows   chan bool
 	started time.Time
 	served  int
 	// next is the child that is walled and waits for a job.
@@ -113,7 +114,7 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	v := &server{
-		control: control, events: make(chan event, 4), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
+		control: control, events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
 		started: time.Now(), cleanup: cleanup,
 	}
 	path, args, err := p.command(s)
@@ -288,6 +289,7 @@ func (v *server) receive() (event, error) {
 
 func (v *server) listen() {
 	defer close(v.events)
+	defer close(v.knows)
 	for {
 		e, err := v.receive()
 		if err != nil {
@@ -296,6 +298,10 @@ func (v *server) listen() {
 		if e.Forked {
 			v.forked.Store(int64(e.pid))
 			expose(e.pid)
+			select {
+			case v.knows <- true:
+			default:
+			}
 			continue
 		}
 		v.events <- e

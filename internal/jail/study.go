@@ -63,10 +63,10 @@ func (v *server) study(p *plan) error {
 	case e.Pinned == nil:
 		return v.broken("study", errLost)
 	}
-	if e.Why != "" {
+	if wanted := pagesIn(every) + pagesIn(frames); e.Why != "" || *e.Pinned < wanted {
 		p.unpinned.Do(func() {
-			p.log.Info("pages cannot be pinned here, so each job copies what it writes to one by one and is slower; README, Performance, says"+
-				" what it takes", "because", e.Why)
+			p.log.Info("pages that jobs write to cannot be pinned here, or not all, so each job copies them one by one and is slower;"+
+				" README, Performance, says what it takes", "because", e.Why, "pinned", *e.Pinned, "of", wanted)
 		})
 	}
 	v.pinned, v.shared = *e.Pinned, e.Shared
@@ -172,11 +172,24 @@ func (v *server) studyChild(script string, look func() error) error {
 	}
 	if o, ok := parse(c.result.bytes(), v.limits); !ok || o.Failure != nil {
 		err = fmt.Errorf("the studied job failed: %.500q", c.result.bytes())
-	} else {
+	} else if err = v.knowChild(); err == nil {
 		err = look()
 	}
 	c.job.close()
 	return errors.Join(err, v.settle())
+}
+
+// knowChild waits until the server has said which process its latest child is: a quick one answers before.
+func (v *server) knowChild() error {
+	for v.jobPID() == 0 {
+		switch known, inTime := within(startTimeout, v.knows); {
+		case !inTime:
+			return errors.New("the jail did not say who its child is")
+		case !known:
+			return errLost
+		}
+	}
+	return nil
 }
 
 // pageRun is neighbouring pages of memory, in bytes.
@@ -194,6 +207,13 @@ func runsOf(pages []uint64) []pageRun {
 		runs = append(runs, pageRun{page, size})
 	}
 	return runs
+}
+
+func pagesIn(runs []pageRun) (pages int) {
+	for _, run := range runs {
+		pages += int(run.Size) / os.Getpagesize()
+	}
+	return pages
 }
 
 // mapping is a range of addresses that a process shares with nobody by intention, and what lies there.

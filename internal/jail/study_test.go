@@ -97,6 +97,33 @@ func TestStudySparesFaults(t *testing.T) {
 	}
 }
 
+// A studied job may answer before the server has said which process it is.
+func TestStudyOfQuickChildren(t *testing.T) {
+	late := func(plan *plan) {
+		plan.alter = python("import socket, time\nsend = socket.socket.sendmsg\n" +
+			"def late(self, *parts):\n    time.sleep(0.05)\n    return send(self, *parts)\nsocket.socket.sendmsg = late")
+	}
+	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, plan *plan) {
+		able, err := openAs(t.Context(), c, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer able.Close()
+		if idleServer(able).pinned == 0 {
+			t.Skip("this host lets nobody pin memory")
+		}
+		late(plan)
+		p, err := openAs(t.Context(), c, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if idleServer(p).pinned == 0 {
+			t.Error("nothing is pinned")
+		}
+	})
+}
+
 // Where nobody may pin memory jobs run all the same, from a server in huge pages.
 func TestStudyRefused(t *testing.T) {
 	refuse := func(plan *plan) {

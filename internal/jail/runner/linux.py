@@ -235,7 +235,8 @@ def heap_end():
 
 
 def move_heap_end(by):
-    _sbrk(by)
+    """False where the heap cannot grow."""
+    return _sbrk(by) != _pointer(-1).value
 
 
 @contextlib.contextmanager

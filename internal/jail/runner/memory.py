@@ -53,7 +53,7 @@ class Layout:
         within = [thing for thing in things if start <= id(thing) < end]
         before = [thing for thing in things if thing and not start <= id(thing) < end]
         self._pins = list({id(thing) // _ARENA: thing for thing in within}.values())
-        self._filling = before if within else []
+        self._filling = [] if missing else before  # arenas that were made elsewhere would be kept full for nothing
         self._chunks = []
 
     def settle(self):
@@ -68,10 +68,10 @@ class Layout:
         """Makes huge pages of what has been allocated."""
         for chunk in self._chunks:
             linux.collapse(chunk * _HUGE, _HUGE)
-        end = linux.heap_end()
-        beyond = -end % _HUGE
-        linux.move_heap_end(beyond)  # the last piece of it can then be one, too
-        chunk = end // _HUGE
+        beyond = -linux.heap_end() % _HUGE
+        if not linux.move_heap_end(beyond):  # the last piece of it can then be one, too
+            beyond = 0
+        chunk = linux.heap_end() // _HUGE - 1
         while linux.collapse(chunk * _HUGE, _HUGE):
             chunk -= 1
         linux.move_heap_end(-beyond)
@@ -82,23 +82,26 @@ class Pins:
 
     def __init__(self, ring, runs):
         self._ring, self._runs, self.pages = ring, runs, 0
+        self._all = sum(size for _, size in runs) // mmap.PAGESIZE
 
     def pin(self):
-        """As much as the limit on locked memory lets through, which all processes of a uid share."""
-        if self.pages:
+        """As much as the limit on locked memory lets through, which all processes of a uid share; at another time it may be more."""
+        if self.pages == self._all:
             return
+        self.unpin()
         hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
+        runs = self._runs
         while True:
-            size = sum(size for _, size in self._runs)
+            size = sum(size for _, size in runs)
             try:
-                linux.pin(self._ring, self._runs)
+                linux.pin(self._ring, runs)
                 self.pages = size // mmap.PAGESIZE
                 return
             except OSError as error:
                 if error.errno != errno.ENOMEM or size < _LEAST_PINNED:
                     raise
-            self._runs = _first(self._runs, size // 2)
+            runs = _first(runs, size // 2)
 
     def unpin(self):
         if self.pages:

@@ -233,9 +233,12 @@ class Server:
 
     def _expect_frames(self, expected):
         self._frames = expected == b"1"
-        for pins in self._pins[1:]:
+        if not self._frames:
+            for pins in self._pins[1:]:
+                pins.unpin()
+        for pins in self._pins if self._frames else self._pins[:1]:
             try:
-                pins.pin() if self._frames else pins.unpin()
+                pins.pin()
             except OSError:
                 pass  # jobs copy these one by one, then
 
