@@ -80,57 +80,55 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 		}
 	}
 	for _, scenario := range o.scenarios {
-		for _, clients := range o.concurrency {
-			fmt.Fprintf(progress, "bench: %s, concurrency %d\n", scenario.name, clients)
-			if err := r.measure(ctx, o, systems, scenario, clients); err != nil {
-				return nil, err
-			}
+		if err := r.measure(ctx, o, systems, scenario, progress); err != nil {
+			return nil, err
 		}
 	}
 	r.compare(o)
 	return r, ctx.Err()
 }
 
-// measure has the systems take turns at one scenario.
-func (r *report) measure(ctx context.Context, o options, systems []system, s *scenario, clients int) error {
-	var cells []*cell
-	for _, x := range systems {
-		if x.name == theCold && clients > o.coldMax {
-			cells = append(cells, nil)
-			continue
-		}
-		c := &cell{Scenario: s.name, System: x.name, Clients: clients}
-		cells = append(cells, c)
-		r.Cells = append(r.Cells, c)
+// measure has the systems take turns at one scenario, at each concurrency, round after round: what is compared lies close together.
+func (r *report) measure(ctx context.Context, o options, systems []system, s *scenario, progress io.Writer) error {
+	type place struct {
+		system
+		*cell
 	}
-	for range o.rounds {
-		for i, x := range systems {
-			if cells[i] == nil {
+	var places []place
+	for _, clients := range o.concurrency {
+		for _, x := range systems {
+			if x.name == theCold && clients > o.coldMax {
 				continue
 			}
+			c := &cell{Scenario: s.name, System: x.name, Clients: clients}
+			places = append(places, place{x, c})
+			r.Cells = append(r.Cells, c)
+		}
+	}
+	for round := range o.rounds {
+		fmt.Fprintf(progress, "bench: %s, round %d of %d\n", s.name, round+1, o.rounds)
+		for _, at := range places {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			before, err := x.meter.settled()
+			before, err := at.meter.settled()
 			if err != nil {
 				return err
 			}
-			t, err := x.turn(ctx, s, clients, o.cell/time.Duration(o.rounds))
+			t, err := at.turn(ctx, s, at.Clients, o.cell/time.Duration(o.rounds))
 			if err != nil {
-				return fmt.Errorf("%s: %w", x.name, err)
+				return fmt.Errorf("%s: %w", at.name, err)
 			}
-			after, err := x.meter.settled()
+			after, err := at.meter.settled()
 			if err != nil {
 				return err
 			}
-			cells[i].add(t, after-before)
+			at.add(t, after-before)
 		}
 	}
-	for _, c := range cells {
-		if c != nil {
-			c.close()
-			r.wrong(c.all, c.System, s, clients)
-		}
+	for _, at := range places {
+		at.close()
+		r.wrong(at.all, at.System, s, at.Clients)
 	}
 	return nil
 }
