@@ -109,3 +109,34 @@ layout.collapse()
 assert linux.move_heap_end(64 << 20) is False
 `)
 }
+
+// TestPins: what did not fit the limit at first is not pinned later either, when there is room: it has not left its huge pages.
+func TestPins(t *testing.T) {
+	runPython(t, `
+import errno, os
+from runner import linux, memory
+limit, pinned = 3 << 20, []
+
+def pin(ring, runs):
+    if sum(size for _, size in runs) > limit:
+        raise OSError(errno.ENOMEM, "no room")
+    pinned.append(runs)
+
+linux.pin, linux.unpin = pin, lambda ring: pinned.pop()
+pins = memory.Pins(0, [(0x200000, 2 << 20), (0x800000, 2 << 20)])
+assert pins.pages == 512 and pinned == [[(0x200000, 2 << 20)]], (pins.pages, pinned)
+pins.unpin()
+assert pins.pages == 0 and pinned == []
+limit = 8 << 20
+pins.pin()
+pins.pin()
+assert pins.pages == 512 and pinned == [[(0x200000, 2 << 20)]], (pins.pages, pinned)
+limit = 0
+try:
+    memory.Pins(0, [(0x200000, 2 << 20)])
+except OSError:
+    pass
+else:
+    raise AssertionError("nothing fits, and nobody says so")
+`)
+}

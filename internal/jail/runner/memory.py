@@ -81,27 +81,25 @@ class Pins:
     """Pages that a fork copies, while they are pinned."""
 
     def __init__(self, ring, runs):
+        """Pins as much as the limit on locked memory lets through, which all processes of a uid share. It never becomes more: whoever
+        pins a page that has not left its huge page has forks copy all of that."""
         self._ring, self._runs, self.pages = ring, runs, 0
-        self._all = sum(size for _, size in runs) // mmap.PAGESIZE
-
-    def pin(self):
-        """As much as the limit on locked memory lets through, which all processes of a uid share; at another time it may be more."""
-        if self.pages == self._all:
-            return
-        self.unpin()
         hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
-        runs = self._runs
         while True:
-            size = sum(size for _, size in runs)
             try:
-                linux.pin(self._ring, runs)
-                self.pages = size // mmap.PAGESIZE
+                self.pin()
                 return
             except OSError as error:
+                size = sum(size for _, size in self._runs)
                 if error.errno != errno.ENOMEM or size < _LEAST_PINNED:
                     raise
-            runs = _first(runs, size // 2)
+            self._runs = _first(self._runs, size // 2)
+
+    def pin(self):
+        if not self.pages:
+            linux.pin(self._ring, self._runs)
+            self.pages = sum(size for _, size in self._runs) // mmap.PAGESIZE
 
     def unpin(self):
         if self.pages:

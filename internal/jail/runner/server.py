@@ -220,8 +220,12 @@ class Server:
                 raise OSError("which pages jobs write to is not known")
             # While the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of.
             for part in filter(None, (runs[:count], runs[count:])):
-                self._pins.append(memory.Pins(_out_of_the_way(linux.ring()), part))
-                self._pins[-1].pin()
+                ring = _out_of_the_way(linux.ring())
+                try:
+                    self._pins.append(memory.Pins(ring, part))
+                except OSError:
+                    os.close(ring)
+                    raise
         except OSError as error:
             why = str(error)
         os.kill(self._shadow, signal.SIGKILL)
@@ -233,14 +237,11 @@ class Server:
 
     def _expect_frames(self, expected):
         self._frames = expected == b"1"
-        if not self._frames:
-            for pins in self._pins[1:]:
-                pins.unpin()
-        for pins in self._pins if self._frames else self._pins[:1]:
+        for pins in self._pins[1:]:
             try:
-                pins.pin()
+                pins.pin() if self._frames else pins.unpin()
             except OSError:
-                pass  # jobs copy these one by one, then
+                pass  # another has locked the memory meanwhile: jobs copy these one by one, then
 
     def _await_end(self, child, place):
         control, poll = self._control, self._poll
