@@ -1,9 +1,6 @@
 package jail
 
-import (
-	"context"
-	"testing"
-)
+import "testing"
 
 func TestMix(t *testing.T) {
 	for _, c := range []struct {
@@ -42,19 +39,10 @@ def main():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 `
 	eachPlan(t, Config{Preload: []string{"numpy", "pandas"}}, nil, func(t *testing.T, c Config, plan *plan) {
-		p, err := openAs(t.Context(), c, plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		if idleServer(p).pinned == 0 {
-			t.Skip("this host lets nobody pin memory")
-		}
+		p := pinningPool(t, c, plan)
 		expected := fewestFaults(t, p, frames)
 		for range 24 {
-			if o, err := p.Run(context.Background(), Job{Script: "import numpy as np\ndef main():\n    return 1\n"}); err != nil || o.Failure != nil {
-				t.Fatal(err, o.Failure)
-			}
+			wantAnswer(t, p, "import numpy as np\ndef main():\n    return 1\n", "1")
 		}
 		unexpected := fewestFaults(t, p, frames)
 		t.Logf("%d page faults when expected, %d when not", expected, unexpected)

@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"slices"
@@ -45,7 +44,6 @@ func TestOrphans(t *testing.T) {
 
 // running reports whether a process is there and has not ended.
 func running(pid int) bool {
-	stat, err := os.ReadFile(procFile(pid, "stat"))
-	state := stat[bytes.LastIndexByte(stat, ')')+1:]
-	return err == nil && len(state) > 1 && state[1] != 'Z'
+	fields := statFields(pid)
+	return len(fields) > 0 && fields[0] != "Z"
 }

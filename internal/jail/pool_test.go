@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,14 +86,10 @@ func parents(t *testing.T) map[int]int {
 	}
 	all := map[int]int{}
 	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		// pid (name) state ppid ...; the name may hold anything.
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		all[pid], _ = strconv.Atoi(fields[1])
+		if fields := statFields(pid); len(fields) > 1 { // else ended meanwhile
+			all[pid], _ = strconv.Atoi(fields[1])
+		}
 	}
 	return all
 }

@@ -66,7 +66,7 @@ func TestLayout(t *testing.T) {
 from runner import linux, memory
 import mmap
 huge = 2 << 20
-probe = linux._mmap(None, 2 * huge, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+probe = linux._map(None, 2 * huge, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1)
 able = linux.collapse(-(-probe // huge) * huge, huge)
 layout = memory.Layout(8)
 kept = [bytes(400) for _ in range(6 << 20 >> 9)]

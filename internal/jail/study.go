@@ -88,7 +88,7 @@ const (
 	sharedTexts = 8
 )
 
-// observe sees a child to its end and waits for the next. Until it is told what to pin the server shares its memory with a shadow:
+// observe sees children of each kind to their ends, and waits for one more. Until it is told what to pin the server shares its memory with a shadow:
 // what nobody has written to is theirs together.
 func (v *server) observe() (studiedPages, error) {
 	_, withFrames := v.versions[framesLibrary]

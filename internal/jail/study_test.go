@@ -69,21 +69,10 @@ func TestStudySparesFaults(t *testing.T) {
 		t.Run(strings.Join(append([]string{"preload"}, preload...), " "), func(t *testing.T) {
 			eachPlan(t, Config{Preload: preload}, nil, func(t *testing.T, c Config, plan *plan) {
 				plan.texts = newTexts(c.Logger)
-				defer plan.texts.close()
-				studied, err := openAs(t.Context(), c, plan)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer studied.Close()
-				if pinned := idleServer(studied).pinned; pinned == 0 {
-					t.Skip("this host lets nobody pin memory")
-				}
+				t.Cleanup(plan.texts.close)
+				studied := pinningPool(t, c, plan)
 				c.MaxJobs = 1 // where a jail serves one job, studying it is not worth the while
-				plain, err := openAs(t.Context(), c, plan)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer plain.Close()
+				plain := planPool(t, c, plan)
 				if pinned := idleServer(plain).pinned; pinned != 0 {
 					t.Errorf("a server for one job has pinned %d pages", pinned)
 				}
@@ -99,26 +88,11 @@ func TestStudySparesFaults(t *testing.T) {
 
 // A studied job may answer before the server has said which process it is.
 func TestStudyOfQuickChildren(t *testing.T) {
-	late := func(plan *plan) {
+	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, plan *plan) {
+		pinningPool(t, c, plan)
 		plan.alter = python("import socket, time\nsend = socket.socket.sendmsg\n" +
 			"def late(self, *parts):\n    time.sleep(0.05)\n    return send(self, *parts)\nsocket.socket.sendmsg = late")
-	}
-	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, plan *plan) {
-		able, err := openAs(t.Context(), c, plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer able.Close()
-		if idleServer(able).pinned == 0 {
-			t.Skip("this host lets nobody pin memory")
-		}
-		late(plan)
-		p, err := openAs(t.Context(), c, plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		if idleServer(p).pinned == 0 {
+		if idleServer(planPool(t, c, plan)).pinned == 0 {
 			t.Error("nothing is pinned")
 		}
 	})
@@ -143,11 +117,7 @@ func TestStudyRefused(t *testing.T) {
 		}
 	}
 	eachPlan(t, Config{}, refuse, func(t *testing.T, c Config, plan *plan) {
-		p, err := openAs(t.Context(), c, plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := planPool(t, c, plan)
 		if pinned := idleServer(p).pinned; pinned != 0 {
 			t.Errorf("%d pages are pinned", pinned)
 		}
@@ -175,6 +145,27 @@ func eachPlan(t *testing.T, c Config, alter func(*plan), f func(t *testing.T, c 
 			f(t, c, plan)
 		})
 	}
+}
+
+// planPool opens a pool for the length of the test.
+func planPool(t *testing.T, c Config, plan *plan) *Pool {
+	t.Helper()
+	p, err := openAs(t.Context(), c, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// pinningPool is one whose servers pin what their jobs write to, where they may.
+func pinningPool(t *testing.T, c Config, plan *plan) *Pool {
+	t.Helper()
+	p := planPool(t, c, plan)
+	if idleServer(p).pinned == 0 {
+		t.Skip("this host lets nobody pin memory")
+	}
+	return p
 }
 
 func idleServer(p *Pool) *server {

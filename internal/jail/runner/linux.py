@@ -71,6 +71,13 @@ def _failed(name):
     return OSError(number, "%s: %s" % (name, os.strerror(number)))
 
 
+def _map(address, size, mode, flags, fd):
+    where = _mmap(address, size, mode, flags, fd, 0)
+    if where == _pointer(-1).value:
+        raise _failed("mmap")
+    return where
+
+
 def fork():
     """fork(2) without Python's own hooks around it, which touch 125 pages in the child: 0.3 ms. They put locks and threads in
     order, of which a process of one thread has none, and seed generators anew, which is for the caller to do."""
@@ -246,9 +253,7 @@ def room(count, size, alignment):
     taken = []
 
     def take(length, address=None):
-        address = _mmap(address, length, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-        if address == _pointer(-1).value:
-            raise _failed("mmap")
+        address = _map(address, length, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1)
         taken.append((address, length))
         return address
 
@@ -330,13 +335,11 @@ def protect(address, size, mode):
 def map_over(fd, address, size):
     """Maps a file to be read and run, over memory that holds the same; False, and nothing is changed, where it holds anything else."""
     mode = PROT_READ | PROT_EXEC
-    beside = _mmap(None, size, mode, MAP_SHARED, fd, 0)
-    if beside == _pointer(-1).value:
-        raise _failed("mmap")
+    beside = _map(None, size, mode, MAP_SHARED, fd)
     same = _memcmp(beside, address, size) == 0
     _munmap(beside, size)
-    if same and _mmap(address, size, mode, MAP_SHARED | MAP_FIXED, fd, 0) != address:
-        raise _failed("mmap")
+    if same:
+        _map(address, size, mode, MAP_SHARED | MAP_FIXED, fd)
     return same
 
 

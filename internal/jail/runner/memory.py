@@ -36,7 +36,7 @@ _BYTES = bytes().__sizeof__()
 
 
 class Layout:
-    """Made before the libraries are loaded, settled after; then pinned, or collapsed."""
+    """Made before the libraries are loaded, settled and collapsed after; then comes what is pinned."""
 
     def __init__(self, count):
         # Python takes a new arena only when the others are full, and gives one back when it is empty: fill as many as are
