@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"safepy/internal/crew"
 )
 
 // ErrClosed is returned by Run once Close has been called.
@@ -25,7 +27,8 @@ type Pool struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	work   sync.WaitGroup // the goroutines that start and close jails
+	work   sync.WaitGroup // what starts and closes jails
+	crew   *crew.Crew
 	mu     sync.Mutex
 	closed bool
 }
@@ -48,7 +51,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 }
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
-	p := &Pool{config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots)}
+	p := &Pool{config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New()}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	plan.study = !p.usedOnce()
 	p.loaded = newRack(p, c.Preload)
@@ -162,6 +165,7 @@ func (p *Pool) Close() {
 		p.slots <- struct{}{} // running jobs have seen ctx end
 	}
 	p.work.Wait()
+	p.crew.Close()
 	for _, r := range p.racks() {
 		r.closeIdle()
 	}
@@ -176,6 +180,10 @@ func (p *Pool) background(f func()) bool {
 	if p.closed {
 		return false
 	}
-	p.work.Go(f)
+	p.work.Add(1)
+	p.crew.Go(func() {
+		defer p.work.Done()
+		f()
+	})
 	return true
 }

@@ -213,6 +213,26 @@ func TestOpenRedis(t *testing.T) {
 	}
 }
 
+func TestProtocol(t *testing.T) {
+	for url, want := range map[string]int{"redis://h": 2, "redis://h?protocol=3": 3, "redis-sentinel://a:1/m": 2, "redis-cluster://a:1,b:2": 2} {
+		rdb, err := OpenRedis(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rdb.Close()
+		got := 0
+		switch c := rdb.(type) {
+		case *redis.Client:
+			got = c.Options().Protocol
+		case *redis.ClusterClient:
+			got = c.Options().Protocol
+		}
+		if got != want {
+			t.Errorf("%s: RESP%d, want RESP%d", url, got, want)
+		}
+	}
+}
+
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,6 +12,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/crew"
 )
 
 // Why a run was ended before the script's own end.
@@ -41,6 +43,8 @@ type handler struct {
 
 	mu      sync.Mutex
 	running map[string]*running
+
+	crew *crew.Crew
 }
 
 type running struct {
@@ -50,7 +54,7 @@ type running struct {
 
 func newHandler(b *broker, run Runner, timeout time.Duration, log *slog.Logger) *handler {
 	ctx, stop := context.WithCancelCause(context.Background())
-	return &handler{broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}}
+	return &handler{broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}, crew: crew.New()}
 }
 
 // abort ends all running jobs; they go back into the queue.
@@ -59,8 +63,21 @@ func (h *handler) abort() { h.stop(errStopping) }
 // ProcessTask is asynq's handler. It returns an error only when the job could neither be ended nor given back, and then
 // the end of its lease brings it back.
 func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
-	defer h.broker.idle()
 	id := task.ResultWriter().TaskID()
+	ended := make(chan error, 1)
+	h.crew.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				ended <- fmt.Errorf("job %s: panic: %v\n%s", id, p, debug.Stack())
+			}
+		}()
+		ended <- h.process(ctx, id)
+	})
+	return <-ended
+}
+
+func (h *handler) process(ctx context.Context, id string) error {
+	defer h.broker.idle()
 	c := h.broker.take(id)
 	if c == nil {
 		return fmt.Errorf("job %s: not taken by this worker", id)

@@ -20,6 +20,9 @@ const (
 	answerWithin = 1500 * time.Millisecond
 )
 
+// protocol is RESP2: with RESP3 the client looks for notifications before each reply, which nothing here asks for.
+const protocol = 2
+
 // OpenRedis makes a client for redis://, rediss://, unix://, redis-sentinel://, rediss-sentinel://, redis-cluster:// and
 // rediss-cluster:// with user:password@ and go-redis' query options. Sentinels and cluster nodes are a comma-separated list
 // of host:port; a sentinel URL names its master and database in the path:
@@ -53,6 +56,7 @@ func openSingle(rawURL string) (redis.UniversalClient, error) {
 	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
 	o.PoolSize = orDefault(o.PoolSize, poolSize())
 	o.DialerRetries = orDefault(o.DialerRetries, 1)
+	o.Protocol = orDefault(o.Protocol, protocol)
 	o.MaintNotificationsConfig = noMaintenance()
 	return redis.NewClient(o), nil
 }
@@ -94,6 +98,7 @@ func openSentinel(scheme, rest string) (redis.UniversalClient, error) {
 	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
 	o.PoolSize = orDefault(o.PoolSize, poolSize())
 	o.DialerRetries = orDefault(o.DialerRetries, 1)
+	o.Protocol = orDefault(o.Protocol, protocol)
 	return redis.NewFailoverClient(o), nil
 }
 
@@ -115,6 +120,7 @@ func openCluster(scheme, rest string) (redis.UniversalClient, error) {
 	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
 	o.PoolSize = orDefault(o.PoolSize, poolSize())
 	o.DialerRetries = orDefault(o.DialerRetries, 1)
+	o.Protocol = orDefault(o.Protocol, protocol)
 	o.MaintNotificationsConfig = noMaintenance()
 	return redis.NewClusterClient(o), nil
 }

@@ -128,6 +128,7 @@ func (s *Server) Run(ctx context.Context) error {
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
+	s.handler.crew.Close()
 	leave, cancel := context.WithTimeout(context.Background(), stopPatience)
 	if err := s.broker.leaveSpare(leave); err != nil {
 		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)

@@ -69,6 +69,7 @@ func startChild(ctx context.Context, binary, dir string, log *slog.Logger) (*Ins
 	go c.keep(failed)
 	client := redis.NewClient(&redis.Options{
 		Network: "unix", Addr: socket, PoolSize: 64, DialerRetries: 1, DialTimeout: time.Second, ContextTimeoutEnabled: true,
+		Protocol:                 2, // as jobs.OpenRedis has it
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	i := &Instance{client: client, url: (&url.URL{Scheme: "unix", Path: socket}).String(), stop: func() error {

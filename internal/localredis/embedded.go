@@ -35,6 +35,7 @@ func startEmbedded() (*Instance, error) {
 			return ours, nil
 		},
 		PoolSize:                 64,
+		Protocol:                 2, // as jobs.OpenRedis has it
 		ContextTimeoutEnabled:    true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
