@@ -64,10 +64,13 @@ for limit, want in ((0, []), (0xfff, []), (0x1000, runs[:1]), (0x3800, [runs[0],
 func TestLayout(t *testing.T) {
 	runPython(t, `
 from runner import linux, memory
-import mmap
 huge = 2 << 20
-probe = linux._map(None, 2 * huge, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1)
-able = linux.collapse(-(-probe // huge) * huge, huge)
+able, probe = True, linux.allocate(huge, huge)
+linux.copy(probe, b"x")
+try:
+    linux.collapse(probe, huge)
+except OSError:
+    able = False
 layout = memory.Layout(8)
 kept = [bytes(400) for _ in range(6 << 20 >> 9)]
 layout.settle()
@@ -107,6 +110,82 @@ size = int(open("/proc/self/statm").read().split()[0]) * mmap.PAGESIZE
 resource.setrlimit(resource.RLIMIT_AS, (size + 4096, resource.RLIM_INFINITY))
 layout.collapse()
 assert linux.move_heap_end(64 << 20) is False
+`)
+}
+
+// TestMove: memory in use lies elsewhere afterwards, in huge pages where the kernel makes any, and nothing in the process notices.
+func TestMove(t *testing.T) {
+	runPython(t, `
+import errno, gc, struct
+from runner import linux, memory
+
+def mappings():
+    for line in open("/proc/self/maps"):
+        field = line.split()
+        if field[1] == "rw-p" and field[-1] != "[stack]":
+            yield tuple(int(address, 16) for address in field[0].split("-"))
+
+def runs():
+    found = []
+    for start, end in mappings():
+        if found and sum(found[-1]) == start:
+            found[-1] = found[-1][0], found[-1][1] + end - start
+        else:
+            found.append((start, end - start))
+    return found
+
+def in_huge_folios():
+    count = 0
+    with open("/proc/self/pagemap", "rb") as table, open("/proc/kpageflags", "rb", 0) as flags:
+        for start, end in mappings():
+            table.seek(start // 4096 * 8)
+            for entry, in struct.iter_unpack("Q", table.read((end - start) // 4096 * 8)):
+                if entry >> 63:
+                    flags.seek((entry & (1 << 55) - 1) * 8)
+                    count += struct.unpack("Q", flags.read(8))[0] >> 22 & 1
+    return count
+
+kept = {n: [str(n), float(n), {n: n}] for n in range(20000)}
+want = repr(kept)
+own = [run for run in runs() if run[0] <= linux.thread() < sum(run)]
+assert len(own) == 1, own
+several = len(list(mappings())) > len(runs())
+assert several, "nothing to join"
+try:
+    for turn in range(20):
+        memory.move(runs())
+        assert repr(kept) == want
+        del kept[turn]
+        kept[turn] = [str(turn), float(turn), {turn: turn}]
+        want = repr(kept)
+        gc.collect()
+except OSError as error:
+    assert error.errno == errno.EINVAL and str(error).startswith("[Errno 22] collapse"), error  # no such thing before Linux 6.1
+else:
+    joined = [run for run in runs() if run not in own]
+    memory.move(joined)
+    inside = [start for start, _ in mappings() if any(first < start < first + size for first, size in joined)]
+    assert not inside, inside
+    try:
+        flags = open("/proc/kpageflags", "rb").read(8)
+    except OSError:
+        flags = b""  # root's alone
+    used = sum(size for _, size in joined) // 4096
+    assert len(flags) < 8 or in_huge_folios() > used * 3 / 4, (in_huge_folios(), used)
+import decimal, json, subprocess
+assert json.loads(json.dumps({"a": [1.5]})) == {"a": [1.5]} and decimal.Decimal("1.10") + 1 == decimal.Decimal("2.1")
+
+def no_collapse(*_):
+    raise OSError(errno.EBUSY, "no huge page")
+
+linux.collapse = no_collapse
+before = list(mappings())
+try:
+    memory.move(runs())
+except OSError:
+    assert repr(kept) == want and len(list(mappings())) - len(before) in range(3)
+else:
+    raise AssertionError("moved to where no huge pages are")
 `)
 }
 

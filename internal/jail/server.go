@@ -164,6 +164,11 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 	if v.level == Process {
 		expose(v.pid)
 	}
+	if set.Study {
+		if err := v.arrange(); err != nil {
+			return nil, err
+		}
+	}
 	go v.listen()
 	if err := v.firstChild(); err != nil {
 		return nil, err

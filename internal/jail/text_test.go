@@ -58,7 +58,7 @@ func TestTextIsTheFilesAndSealed(t *testing.T) {
 func TestTextsIn(t *testing.T) {
 	const mb = 1 << 20
 	at := func(start, end, offset uint64, path string) mapping {
-		return mapping{start * mb, end * mb, false, path, offset * mb}
+		return mapping{start: start * mb, end: end * mb, path: path, offset: offset * mb}
 	}
 	for _, c := range []struct {
 		name     string
@@ -74,8 +74,8 @@ func TestTextsIn(t *testing.T) {
 		{"not as it lies in its file", []mapping{at(3, 9, 0, "/p")}, nil},
 		{"too small", []mapping{at(4, 5, 0, "/p")}, nil},
 		{"no file", []mapping{at(4, 8, 0, "")}, nil},
-		{"data", []mapping{{4 * mb, 8 * mb, true, "/p", 0}}, nil},
-		{"code before data", []mapping{at(4, 6, 0, "/p"), {6 * mb, 8 * mb, true, "/p", 2 * mb}}, []textAt{{textPlace{"/p", 0}, 4 * mb}}},
+		{"data", []mapping{{4 * mb, 8 * mb, true, true, "/p", 0}}, nil},
+		{"code before data", []mapping{at(4, 6, 0, "/p"), {6 * mb, 8 * mb, true, true, "/p", 2 * mb}}, []textAt{{textPlace{"/p", 0}, 4 * mb}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := textsIn(c.mappings); !slices.Equal(got, c.want) {

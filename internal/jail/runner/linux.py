@@ -16,10 +16,13 @@ PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
 
 PT_LOAD, PF_W = 1, 2
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-MAP_SHARED, MAP_FIXED = 0x1, 0x10
+MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 0x1, 0x2, 0x10, 0x20
+
+MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
 
 MADV_DONTFORK, MADV_DOFORK = 10, 11
 MADV_COLLAPSE = 25  # since Linux 6.1
+_COLLAPSES = 10  # tried where the kernel has one of the pages in hand just then
 
 SIG_SETMASK = 2
 AT_SYSINFO_EHDR = 33
@@ -100,13 +103,17 @@ def address_of(name):
     return ctypes.cast(getattr(_libc, name), _pointer).value
 
 
+def thread():
+    """An address in the memory that is the thread's own, where the kernel keeps notes too."""
+    return _pthread_self()
+
+
 def places_of_a_clone():
     """Addresses of what a clone that makes one system call needs besides a stack: code, the thread's own memory, and the note of its
     processor that the kernel keeps there (rseq)."""
-    thread = _pthread_self()
-    places = [address_of("clone"), address_of("syscall"), thread]
+    places = [address_of("clone"), address_of("syscall"), thread()]
     try:
-        places.append(thread + ctypes.c_ssize_t.in_dll(_libc, "__rseq_offset").value)
+        places.append(thread() + ctypes.c_ssize_t.in_dll(_libc, "__rseq_offset").value)
     except ValueError:
         pass  # a C library that asks for none
     return places
@@ -253,7 +260,7 @@ def room(count, size, alignment):
     taken = []
 
     def take(length, address=None):
-        address = _map(address, length, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1)
+        address = _map(address, length, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1)
         taken.append((address, length))
         return address
 
@@ -275,8 +282,64 @@ def room(count, size, alignment):
 
 
 def collapse(address, size):
-    """Makes huge pages of a range that is mapped in one piece; False where that, or the kernel, is not so."""
-    return _madvise(address, size, MADV_COLLAPSE) == 0
+    """Makes huge pages of a range that is mapped in one piece."""
+    for _ in range(_COLLAPSES):
+        if _madvise(address, size, MADV_COLLAPSE) == 0:
+            return
+        if ctypes.get_errno() != errno.EAGAIN:
+            break
+    raise _failed("collapse")
+
+
+# More than any architecture's context takes, and what a call needs for a stack.
+_CONTEXT, _CALL_STACK = 8 << 10, 16 << 10
+# Where a context keeps the one to go on with behind it, and its own stack's address and size.
+_LINK, _STACK_ADDRESS, _STACK_SIZE = 8, 16, 32
+
+
+def allocate(size, alignment):
+    """New memory at a multiple of alignment; where it starts."""
+    address = _map(None, size + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)
+    start = -(-address // alignment) * alignment
+    free(address, start - address)
+    free(start + size, address + alignment - start)
+    return start
+
+
+def free(address, size):
+    if size:
+        _munmap(address, size)
+
+
+def replace(runs, start):
+    """Copies runs of memory, (address, size) each, to memory that lies at start, and moves that to where they were."""
+    calls = []
+    for address, size in runs:
+        calls += ("memmove", start, address, size), ("mremap", start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, address)
+        start += size
+    _call_in_turn(calls)
+
+
+def _call_in_turn(calls):
+    """Calls functions of the C library, (name, arguments...) each, one straight after the other: no line of Python runs in between, which
+    could write to memory that they are about to replace, and no signal is taken. What they return is lost."""
+    try:
+        getcontext, makecontext, swapcontext = _libc.getcontext, _libc.makecontext, _libc.swapcontext
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "this C library has no contexts") from None
+    each = _CONTEXT + _CALL_STACK
+    size = each * (len(calls) + 1)
+    start = _map(None, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)
+    contexts = [start + each * i for i in range(len(calls) + 1)]
+    block_signals()
+    for context, following, (name, *arguments) in zip(contexts[1:], contexts[2:] + contexts[:1], calls):
+        getcontext(_pointer(context))
+        for field, value in (_LINK, following), (_STACK_ADDRESS, context + _CONTEXT), (_STACK_SIZE, _CALL_STACK):
+            _ulong.from_address(context + field).value = value
+        makecontext(_pointer(context), _pointer(address_of(name)), len(arguments), *map(_ulong, arguments))
+    swapcontext(_pointer(contexts[0]), _pointer(contexts[1]))
+    unblock_signals()
+    free(start, size)
 
 
 def ring():

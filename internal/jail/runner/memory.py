@@ -39,6 +39,7 @@ class Layout:
     """Made before the libraries are loaded, settled and collapsed after; then comes what is pinned."""
 
     def __init__(self, count):
+        self._heap = linux.heap_end()
         # Python takes a new arena only when the others are full, and gives one back when it is empty: fill as many as are
         # wanted, and keep one small object in each. Those that it had before lie where no huge page can be made: they are left
         # full.
@@ -67,14 +68,45 @@ class Layout:
     def collapse(self):
         """Makes huge pages of what has been allocated."""
         for chunk in self._chunks:
-            linux.collapse(chunk * _HUGE, _HUGE)
+            _collapse(chunk)
         beyond = -linux.heap_end() % _HUGE
         if not linux.move_heap_end(beyond):  # the last piece of it can then be one, too
             beyond = 0
-        chunk = linux.heap_end() // _HUGE - 1
-        while linux.collapse(chunk * _HUGE, _HUGE):
-            chunk -= 1
+        for chunk in range(self._heap // _HUGE, linux.heap_end() // _HUGE):
+            _collapse(chunk)
         linux.move_heap_end(-beyond)
+
+
+def _collapse(chunk):
+    """Leaves it as it is where it cannot be a huge page: where not all of it is mapped, or nothing of it in use."""
+    try:
+        linux.collapse(chunk * _HUGE, _HUGE)
+    except OSError:
+        pass
+
+
+def move(runs):
+    """Has runs of memory lie in huge pages: (address, size) each. Each keeps its address and what is in it, and becomes one mapping where
+    it was several. One that is whole huge pages need not move, and what the kernel itself writes to, the thread's own, must not."""
+    for address, size in runs:
+        if address % _HUGE == size % _HUGE == 0:
+            _collapse(address // _HUGE)
+    own = linux.thread()
+    runs = [(address, size) for address, size in runs if (address % _HUGE or size % _HUGE) and not address <= own < address + size]
+    if not runs:
+        return
+    size = sum(size for _, size in runs)
+    whole = -(-size // _HUGE) * _HUGE
+    start = linux.allocate(whole, _HUGE)
+    try:
+        for chunk in range(start, start + whole, _HUGE):
+            linux.copy(chunk, b"\0")
+            linux.collapse(chunk, _HUGE)
+        linux.replace(runs, start)
+    except OSError:
+        linux.free(start, whole)
+        raise
+    linux.free(start + size, whole - size)
 
 
 class Pins:

@@ -36,8 +36,8 @@ _FORKED = [b'{"forked": true}']
 # Ended holders are looked after when nothing else has been to do for so long.
 _BURIAL_MS = 5
 
-# The longest list of ranges to pin.
-_PINS_BYTES = 64 << 10
+# The longest list of runs of memory.
+_RUNS_BYTES = 64 << 10
 
 
 def main(control, settings, layout):
@@ -167,6 +167,7 @@ class Server:
 
     def serve(self):
         if self._studied:
+            self._move()
             self._shadow = self._make_shadow()
         self._walls.found()
         self._credentials = os.getuid(), os.getgid()
@@ -193,6 +194,14 @@ class Server:
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
+    def _move(self):
+        """What is to lie in huge pages is the first message: the address and size of each run."""
+        runs = list(struct.iter_unpack("QQ", self._control.recv(_RUNS_BYTES)[len(b"move") :]))
+        try:
+            memory.move(runs)
+        except OSError:
+            pass  # it is as good where it is, but for the time it takes
+
     def _make_shadow(self):
         """A child that does nothing: what this process then writes to, it shares with nobody, which shows."""
         shadow = self._fork()
@@ -212,7 +221,7 @@ class Server:
     def _pin(self, count):
         """The ranges that a fork is to copy come in the next message: the address and size of each. The first so many are for every job,
         the others for one with data frames."""
-        blob = self._control.recv(_PINS_BYTES)
+        blob = self._control.recv(_RUNS_BYTES)
         runs = list(struct.iter_unpack("QQ", blob))
         count, why = int(count), ""
         try:
