@@ -194,11 +194,11 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 				return seen, nil
 			}
 		case e, ok := <-events:
-			if !ok || e.Status == nil {
+			if !ok || e.ended == nil {
 				return seen, errLost
 			}
 			seen.gone = true
-			seen.status, seen.cpu, seen.maxRSS = syscall.WaitStatus(*e.Status), time.Duration(e.CPUMS*float64(time.Millisecond)), e.MaxRSS
+			seen.status, seen.cpu, seen.maxRSS = e.ended.status, e.ended.cpu, e.ended.maxRSS
 			return v.drained(c, seen)
 		case <-v.exited:
 			if v.level != Process {
@@ -244,10 +244,10 @@ func (v *server) settle() error {
 	for killed := false; ; killed = true {
 		select {
 		case e, ok := <-v.events:
-			if !ok || e.Status == nil {
+			if !ok || e.ended == nil {
 				return errLost
 			}
-			if *e.Status != 0 {
+			if e.ended.status != 0 {
 				v.counted = false
 			}
 			return nil

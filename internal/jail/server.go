@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,14 +53,16 @@ type settings struct {
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.
 type server struct {
-	cmd      *exec.Cmd
-	control  *net.UnixConn
-	events   chan event    // what the server says after it is ready; closed when it is gone
-	exited   chan struct{} // closed when the jail's process has been waited for
-	stderr   *tail
-	level    Level
-	limits   Limits
-	versions map[string]string
+	cmd     *exec.Cmd
+	control *net.UnixConn
+	// message and ancillary are what the latest message from there is read into.
+	message, ancillary []byte
+	events             chan event    // what the server says after it is ready; closed when it is gone
+	exited             chan struct{} // closed when the jail's process has been waited for
+	stderr             *tail
+	level              Level
+	limits             Limits
+	versions           map[string]string
 	// baseRSS is the resident size of a child before its job, firstRSS the server's own after its first.
 	baseRSS, firstRSS int64
 	pid               int // of Python
@@ -84,18 +88,23 @@ type server struct {
 	disk    *disk // at level Process
 }
 
-// event is one message of the server: how a child ended, or what broke.
+// event is one message of the server. What comes with each job is a few words, the rest JSON.
 type event struct {
-	Forked bool              `json:"forked"`
 	Ready  map[string]string `json:"ready"`
 	Error  string            `json:"error"`
-	Status *int              `json:"status"`
 	Pinned *int              `json:"pinned"`
 	Shared int               `json:"shared"`
 	Why    string            `json:"why"`
-	CPUMS  float64           `json:"cpu_ms"`
-	MaxRSS int64             `json:"max_rss"`
-	pid    int               // of the sender, or of the forked child
+
+	forked bool
+	pid    int       // of the sender, or of the forked child
+	ended  *childEnd // how a child ended
+}
+
+type childEnd struct {
+	status syscall.WaitStatus
+	cpu    time.Duration
+	maxRSS int64
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -114,7 +123,8 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	v := &server{
-		control: control, events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
+		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
+		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
 		started: time.Now(), cleanup: cleanup,
 	}
 	path, args, err := p.command(s)
@@ -275,21 +285,39 @@ func (v *server) broken(what string, err error) error {
 }
 
 func (v *server) receive() (event, error) {
-	var e event
-	buffer := make([]byte, 8<<10)
-	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	n, oob, _, _, err := v.control.ReadMsgUnix(buffer, control)
+	n, oob, _, _, err := v.control.ReadMsgUnix(v.message, v.ancillary)
 	if err != nil {
-		return e, err
+		return event{}, err
 	}
 	if n == 0 {
-		return e, io.EOF
+		return event{}, io.EOF
 	}
-	if err := json.Unmarshal(buffer[:n], &e); err != nil {
-		return e, fmt.Errorf("control message: %w", err)
+	e, err := parseEvent(v.message[:n])
+	if err != nil {
+		return event{}, fmt.Errorf("control message: %w", err)
 	}
-	e.pid = senderPID(control[:oob])
+	e.pid = senderPID(v.ancillary[:oob])
 	return e, nil
+}
+
+func parseEvent(message []byte) (e event, err error) {
+	word, rest, _ := bytes.Cut(message, []byte(" "))
+	switch string(word) {
+	case "forked":
+		e.forked = true
+	case "ended": // status, CPU time in microseconds, most memory in bytes
+		var numbers [3]int64
+		for i := range numbers {
+			word, rest, _ = bytes.Cut(rest, []byte(" "))
+			if numbers[i], err = strconv.ParseInt(string(word), 10, 64); err != nil {
+				return e, err
+			}
+		}
+		e.ended = &childEnd{syscall.WaitStatus(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, numbers[2]}
+	default:
+		err = json.Unmarshal(message, &e)
+	}
+	return e, err
 }
 
 func (v *server) listen() {
@@ -300,7 +328,7 @@ func (v *server) listen() {
 		if err != nil {
 			return
 		}
-		if e.Forked {
+		if e.forked {
 			v.forked.Store(int64(e.pid))
 			expose(e.pid)
 			select {

@@ -15,6 +15,8 @@ from runner import linux
 
 _PRIVATE = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
 
+_AT_ONCE = 2
+
 _PAGE = 4096
 _PAUSE = 34  # the system call's number on x86_64
 
@@ -29,7 +31,7 @@ class Holders:
     def __init__(self, own, apart):
         """own is a pidfd of this process, which stays open; apart says that jobs have another uid than this process."""
         self._own, self._apart = own, apart
-        self._next = self._taken = 0
+        self._made, self._taken = [], 0
         # The ended ones that are not known to be gone.
         self.unburied = []
         # One stack serves all: a holder puts the way into its one call on it and never comes back to read it.
@@ -46,32 +48,34 @@ class Holders:
             self._call = linux.address_of("pause"), page + _PAGE - 64, flags | linux.CLONE_VM, None
 
     def make(self):
-        """The next one."""
+        """The next ones. Most of what making one takes is keeping memory from it, and that is done once for two."""
         self.bury()
         linux.setns(self._own, linux.CLONE_NEWPID)  # a pid namespace can only be made from one's own
         linux.keep_from_forks(self._kept_back)
         try:
             linux.give_to_forks(self._given)
             linux.block_signals()  # none is for a holder, and this process's handlers are not in its memory
-            self._next = linux.clone(*self._call)
+            for _ in range(_AT_ONCE if self._apart else 1):
+                self._made.append(linux.clone(*self._call))
         finally:
             linux.unblock_signals()
             linux.give_to_forks(self._kept_back)
 
     def take(self):
         """A pidfd of the one that was made. What this process forks from now on is in its pid namespace."""
-        if not self._next:
+        if not self._made:
             self.make()
-        holder = os.pidfd_open(self._next)
+        self._taken = self._made.pop()
+        holder = os.pidfd_open(self._taken)
         linux.setns(holder, linux.CLONE_NEWPID)
-        self._taken, self._next = self._next, 0
         return holder
 
     def make_ahead(self):
         """The next one, so that nobody has to wait for it. What fails here fails when it is needed, if it still does then: a job is
         running, which needs none."""
         try:
-            self.make()
+            if not self._made:
+                self.make()
         except OSError:
             pass
 
