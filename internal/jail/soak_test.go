@@ -63,13 +63,14 @@ func TestSoak(t *testing.T) {
 			all.Wait()
 			next.Store(end)
 		}
+		jails := p.loaded.size + p.plain.size
 		settled := func() holdings {
 			const looks = 20 // a jail's next process may be a while in the making
 			var last holdings
 			same := 0
 			eventually(t, "every slot has its jails and nothing is being made or taken apart", func() bool {
 				now := held(t, p)
-				if same++; now.counted != last.counted || len(servers(p)) != 2*c.Slots {
+				if same++; now.counted != last.counted || len(servers(p)) != jails {
 					same = 0
 				}
 				last = now
@@ -84,7 +85,7 @@ func TestSoak(t *testing.T) {
 		defer func() { t.Logf("%d jobs: before %+v, after %+v", next.Load(), before, after) }()
 		eventually(t, "what is held is what was held", func() bool {
 			after = settled()
-			return after.counted == before.counted
+			return after.near(before.counted, jails)
 		})
 		if after.heap > before.heap+8<<20 {
 			t.Errorf("the worker's heap has grown from %d to %d bytes", before.heap, after.heap)
@@ -102,6 +103,13 @@ type holdings struct {
 }
 
 type counted struct{ processes, descriptors, goroutines, mounts, cgroups int }
+
+// near reports whether as much is held as in b. A server has one holder ahead or two, and goroutines stay, as many as were ever busy at once.
+func (a counted) near(b counted, jails int) bool {
+	most := max(a.processes-b.processes, b.processes-a.processes, a.goroutines-b.goroutines)
+	a.processes, a.goroutines = b.processes, b.goroutines
+	return a == b && most <= jails
+}
 
 func held(t *testing.T, p *Pool) holdings {
 	t.Helper()
