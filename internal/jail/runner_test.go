@@ -189,6 +189,34 @@ else:
 `)
 }
 
+// TestHoldersOneOfTwo: where the host allows one more holder and not two, there is one.
+func TestHoldersOneOfTwo(t *testing.T) {
+	runPython(t, `
+import errno, os
+from runner import holder, linux
+allowed = [4711]
+
+def clone(*_):
+    if not allowed:
+        raise OSError(errno.ENOSPC, "no more namespaces")
+    return allowed.pop()
+
+linux.clone = clone
+linux.setns = linux.keep_from_forks = linux.give_to_forks = lambda *_: None
+os.pidfd_open = lambda pid: pid
+holders = holder.Holders(0, apart=True)
+assert holders.take() == 4711
+try:
+    holders.take()
+except OSError as error:
+    assert error.errno == errno.ENOSPC
+else:
+    raise AssertionError("a holder out of nothing")
+allowed += 1, 2, 3
+assert {holders.take(), holders.take()} == {2, 3} and allowed == [1], allowed
+`)
+}
+
 // TestPins: what did not fit the limit at first is not pinned later either, when there is room: it has not left its huge pages.
 func TestPins(t *testing.T) {
 	runPython(t, `

@@ -15,6 +15,7 @@ from runner import linux
 
 _PRIVATE = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
 
+# How many are made at a time, and thus wait at most.
 _AT_ONCE = 2
 
 _PAGE = 4096
@@ -31,6 +32,7 @@ class Holders:
     def __init__(self, own, apart):
         """own is a pidfd of this process, which stays open; apart says that jobs have another uid than this process."""
         self._own, self._apart = own, apart
+        self._at_once = _AT_ONCE if apart else 1  # else they count among the processes that a job may have
         self._made, self._taken = [], 0
         # The ended ones that are not known to be gone.
         self.unburied = []
@@ -55,8 +57,13 @@ class Holders:
         try:
             linux.give_to_forks(self._given)
             linux.block_signals()  # none is for a holder, and this process's handlers are not in its memory
-            for _ in range(_AT_ONCE if self._apart else 1):
-                self._made.append(linux.clone(*self._call))
+            while len(self._made) < self._at_once:
+                try:
+                    self._made.append(linux.clone(*self._call))
+                except OSError:
+                    if not self._made:
+                        raise
+                    break
         finally:
             linux.unblock_signals()
             linux.give_to_forks(self._kept_back)
