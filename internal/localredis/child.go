@@ -95,21 +95,30 @@ func socketPath(dir string) (path string, cleanup func(), err error) {
 }
 
 // takeOver gets the lock that every redis-server on this data holds. A server left by an earlier run, whose process this
-// one's lock says is gone, is asked to leave.
+// one's lock says is gone, is asked to leave as soon as it listens: it may have been started a moment ago.
 func takeOver(ctx context.Context, path, socket string, log *slog.Logger) (*os.File, error) {
-	lock, err := lockFile(path)
-	if !errors.Is(err, errLocked) {
-		return lock, err
-	}
-	if conn, err := net.DialTimeout("unix", socket, time.Second); err == nil {
+	waiting, asked := false, false
+	lock, err := waitLock(ctx, path, func() {
+		if !waiting {
+			log.Info("a redis-server of an earlier run still holds the data", "lock", path)
+			waiting = true
+		}
+		if asked {
+			return
+		}
+		conn, err := net.DialTimeout("unix", socket, time.Second)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
 		log.Warn("stopping a redis-server left by an earlier run", "socket", socket)
-		fmt.Fprint(conn, "SHUTDOWN NOSAVE\r\n")
-		conn.Close()
-	}
-	if lock, err = waitLock(ctx, path); err != nil {
+		_, err = fmt.Fprint(conn, "SHUTDOWN NOSAVE\r\n")
+		asked = err == nil
+	})
+	if waiting && err != nil {
 		return nil, fmt.Errorf("a redis-server of an earlier run still holds %s: %w", path, err)
 	}
-	return lock, nil
+	return lock, err
 }
 
 // answers waits until the server has loaded its data.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,10 +197,61 @@ func TestLeftServerIsStopped(t *testing.T) {
 	}
 }
 
+// A server that was started a moment ago holds the lock and does not listen yet.
+func TestLateServerIsStopped(t *testing.T) {
+	dir := t.TempDir()
+	path, socket := filepath.Join(dir, "redis.lock"), filepath.Join(dir, "redis.sock")
+	held, err := lockFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	looked := make(said, 10)
+	type got struct {
+		lock *os.File
+		err  error
+	}
+	taken := make(chan got, 1)
+	go func() {
+		lock, err := takeOver(t.Context(), path, socket, slog.New(slog.NewTextHandler(looked, nil)))
+		taken <- got{lock, err}
+	}()
+	if line := <-looked; !strings.Contains(line, "still holds the data") {
+		t.Errorf("log: %q", line)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if order, err := bufio.NewReader(conn).ReadString('\n'); err != nil || order != "SHUTDOWN NOSAVE\r\n" {
+		t.Errorf("asked %q, %v", order, err)
+	}
+	held.Close()
+	if now := <-taken; now.err != nil {
+		t.Error(now.err)
+	} else {
+		now.lock.Close()
+	}
+}
+
+// said takes what is logged.
+type said chan string
+
+func (s said) Write(line []byte) (int, error) {
+	s <- string(line)
+	return len(line), nil
+}
+
 func TestEmbedded(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	var said strings.Builder
-	i, err := Start(context.Background(), t.TempDir(), slog.New(slog.NewTextHandler(&said, nil)))
+	var log strings.Builder
+	i, err := Start(context.Background(), t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,8 +259,8 @@ func TestEmbedded(t *testing.T) {
 	if i.Durable() || i.URL() != "" {
 		t.Errorf("durable %v, url %q", i.Durable(), i.URL())
 	}
-	if !strings.Contains(said.String(), "will not survive a restart") {
-		t.Errorf("log: %q", said.String())
+	if !strings.Contains(log.String(), "will not survive a restart") {
+		t.Errorf("log: %q", log.String())
 	}
 	ctx := context.Background()
 	if err := i.Client().Set(ctx, "k", "v", time.Second).Err(); err != nil {

@@ -26,8 +26,8 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// waitLock is lockFile for a lock whose holder is about to go.
-func waitLock(ctx context.Context, path string) (*os.File, error) {
+// waitLock is lockFile for a lock whose holder is about to go. ask is called after each attempt that has failed.
+func waitLock(ctx context.Context, path string, ask func()) (*os.File, error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -35,6 +35,7 @@ func waitLock(ctx context.Context, path string) (*os.File, error) {
 		if !errors.Is(err, errLocked) {
 			return f, err
 		}
+		ask()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
