@@ -12,12 +12,17 @@ const leastMoved, movedRuns = 2, 1000
 // does not allow to look has slower jobs, which study says.
 func (v *server) arrange() error {
 	runs, _ := scattered(v.pid)
-	order := bytes.NewBufferString("move")
-	binary.Write(order, binary.NativeEndian, runs[:min(len(runs), movedRuns)])
-	if _, err := v.control.Write(order.Bytes()); err != nil {
+	if _, err := v.control.Write(list(runs[:min(len(runs), movedRuns)])); err != nil {
 		return v.broken("arrange", err)
 	}
 	return nil
+}
+
+// list is runs as the server reads them.
+func list(runs []pageRun) []byte {
+	var message bytes.Buffer
+	binary.Write(&message, binary.NativeEndian, runs)
+	return message.Bytes()
 }
 
 // scattered are the runs of a process's memory that are mostly in use: the whole huge pages there could be, one by one, and what lies
@@ -34,16 +39,11 @@ func scattered(pid int) ([]pageRun, error) {
 	defer table.Close()
 	var runs []pageRun
 	for _, run := range pieces(all) {
-		used := 0
-		err := eachPage(table, mapping{start: run.Address, end: run.Address + run.Size}, func(_, entry uint64) {
-			if entry&pagePresent != 0 && entry&pageOfFile == 0 {
-				used++
-			}
-		})
+		used, err := pagesWith(table, run.Address, run.Address+run.Size, pagePresent, pageOfFile)
 		if err != nil {
 			return nil, err
 		}
-		if used >= leastMoved && 2*used >= pagesIn([]pageRun{run}) {
+		if len(used) >= leastMoved && 2*len(used) >= run.pages() {
 			runs = append(runs, run)
 		}
 	}
@@ -65,10 +65,9 @@ func pieces(all []mapping) []pageRun {
 	}
 	for _, m := range all {
 		if !m.plain {
-			open = false
 			continue
 		}
-		first, last := (m.start+hugePage-1)&^(hugePage-1), m.end&^(hugePage-1)
+		first, last := hugePagesIn(m.start, m.end)
 		if first >= last {
 			add(m.start, m.end)
 			continue

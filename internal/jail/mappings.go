@@ -28,9 +28,11 @@ func runsOf(pages []uint64) []pageRun {
 	return runs
 }
 
+func (r pageRun) pages() int { return int(r.Size) / os.Getpagesize() }
+
 func pagesIn(runs []pageRun) (pages int) {
 	for _, run := range runs {
-		pages += int(run.Size) / os.Getpagesize()
+		pages += run.pages()
 	}
 	return pages
 }
@@ -97,28 +99,34 @@ func exclusivePages(pid int, within []mapping) ([]uint64, error) {
 	defer table.Close()
 	var pages []uint64
 	for _, m := range within {
-		err := eachPage(table, m, func(address, entry uint64) {
-			if entry&pagePresent != 0 && entry&pageExclusive != 0 && entry&pageOfFile == 0 {
-				pages = append(pages, address)
-			}
-		})
+		own, err := pagesWith(table, m.start, m.end, pagePresent|pageExclusive, pageOfFile)
 		if err != nil {
 			return nil, err
+		}
+		pages = append(pages, own...)
+	}
+	return pages, nil
+}
+
+// pagesWith are the addresses of the pages from start to end whose entries in a process's page table have all bits of with, and none
+// of without.
+func pagesWith(table io.ReaderAt, start, end, with, without uint64) ([]uint64, error) {
+	size := uint64(os.Getpagesize())
+	entries := make([]byte, (end-start)/size*8)
+	n, err := table.ReadAt(entries, int64(start/size*8))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("page table: %w", err)
+	}
+	var pages []uint64
+	for i := 0; i+8 <= n; i += 8 {
+		if entry := binary.NativeEndian.Uint64(entries[i:]); entry&with == with && entry&without == 0 {
+			pages = append(pages, start+uint64(i/8)*size)
 		}
 	}
 	return pages, nil
 }
 
-// eachPage calls visit with the address and the entry in a process's page table of each page of a mapping.
-func eachPage(table io.ReaderAt, m mapping, visit func(address, entry uint64)) error {
-	size := uint64(os.Getpagesize())
-	entries := make([]byte, (m.end-m.start)/size*8)
-	n, err := table.ReadAt(entries, int64(m.start/size*8))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("page table: %w", err)
-	}
-	for i := 0; i+8 <= n; i += 8 {
-		visit(m.start+uint64(i/8)*size, binary.NativeEndian.Uint64(entries[i:]))
-	}
-	return nil
+// hugePagesIn is where the whole huge pages from start to end begin and end; there is none where last is not beyond first.
+func hugePagesIn(start, end uint64) (first, last uint64) {
+	return (start + hugePage - 1) &^ (hugePage - 1), end &^ (hugePage - 1)
 }

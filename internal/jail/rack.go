@@ -29,8 +29,8 @@ type rack struct {
 // with pandas it would be 55.
 const spare = 1
 
-func newRack(p *Pool, preload []string, spare int) *rack {
-	size := p.config.Slots + spare
+func newRack(p *Pool, preload []string, beyond int) *rack {
+	size := p.config.Slots + beyond
 	if p.usedOnce() {
 		size = 2 * p.config.Slots // the next jail stands beside each that is in use
 	}

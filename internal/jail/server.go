@@ -6,16 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,25 +83,6 @@ type server struct {
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	disk    *disk // at level Process
-}
-
-// event is one message of the server. What comes with each job is a few words, the rest JSON.
-type event struct {
-	Ready  map[string]string `json:"ready"`
-	Error  string            `json:"error"`
-	Pinned *int              `json:"pinned"`
-	Shared int               `json:"shared"`
-	Why    string            `json:"why"`
-
-	forked bool
-	pid    int       // of the sender, or of the forked child
-	ended  *childEnd // how a child ended
-}
-
-type childEnd struct {
-	status syscall.WaitStatus
-	cpu    time.Duration
-	maxRSS int64
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -284,63 +262,6 @@ func (v *server) broken(what string, err error) error {
 	return fmt.Errorf("%s jail: %w", what, err)
 }
 
-func (v *server) receive() (event, error) {
-	n, oob, _, _, err := v.control.ReadMsgUnix(v.message, v.ancillary)
-	if err != nil {
-		return event{}, err
-	}
-	if n == 0 {
-		return event{}, io.EOF
-	}
-	e, err := parseEvent(v.message[:n])
-	if err != nil {
-		return event{}, fmt.Errorf("control message: %w", err)
-	}
-	e.pid = senderPID(v.ancillary[:oob])
-	return e, nil
-}
-
-func parseEvent(message []byte) (e event, err error) {
-	word, rest, _ := bytes.Cut(message, []byte(" "))
-	switch string(word) {
-	case "forked":
-		e.forked = true
-	case "ended": // status, CPU time in microseconds, most memory in bytes
-		var numbers [3]int64
-		for i := range numbers {
-			word, rest, _ = bytes.Cut(rest, []byte(" "))
-			if numbers[i], err = strconv.ParseInt(string(word), 10, 64); err != nil {
-				return e, err
-			}
-		}
-		e.ended = &childEnd{syscall.WaitStatus(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, numbers[2]}
-	default:
-		err = json.Unmarshal(message, &e)
-	}
-	return e, err
-}
-
-func (v *server) listen() {
-	defer close(v.events)
-	defer close(v.knows)
-	for {
-		e, err := v.receive()
-		if err != nil {
-			return
-		}
-		if e.forked {
-			v.forked.Store(int64(e.pid))
-			expose(e.pid)
-			select {
-			case v.knows <- true:
-			default:
-			}
-			continue
-		}
-		v.events <- e
-	}
-}
-
 // jobPID is the pid that the job has for this process, 0 while unknown.
 func (v *server) jobPID() int {
 	if v.level == Process {
@@ -455,18 +376,6 @@ func unixConn(fd int) (*net.UnixConn, error) {
 		return nil, err
 	}
 	return conn.(*net.UnixConn), nil
-}
-
-func senderPID(oob []byte) int {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(messages) == 0 {
-		return 0
-	}
-	cred, err := unix.ParseUnixCredentials(&messages[0])
-	if err != nil {
-		return 0
-	}
-	return int(cred.Pid)
 }
 
 // memfile is an anonymous file that holds data, read from its start.

@@ -1,8 +1,6 @@
 package jail
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -45,9 +43,7 @@ func (v *server) study(p *plan) error {
 	}
 	every := seen.every[:min(len(seen.every), pinnedRuns)]
 	frames := seen.frames[:min(len(seen.frames), pinnedRuns-len(every))]
-	var list bytes.Buffer
-	binary.Write(&list, binary.NativeEndian, slices.Concat(every, frames))
-	for _, message := range [][]byte{fmt.Appendf(nil, "pin %d", len(every)), list.Bytes()} {
+	for _, message := range [][]byte{fmt.Appendf(nil, "pin %d", len(every)), list(slices.Concat(every, frames))} {
 		if _, err := v.control.Write(message); err != nil {
 			return v.broken("study", err)
 		}
@@ -84,8 +80,8 @@ const (
 	sharedTexts = 8
 )
 
-// observe sees children of each kind to their ends, and waits for one more. Until it is told what to pin the server shares its memory with a shadow:
-// what nobody has written to is theirs together.
+// observe sees children of each kind to their ends, and waits for one more. Until it is told what to pin the server shares its memory
+// with a shadow: what nobody has written to is theirs together.
 func (v *server) observe() (studiedPages, error) {
 	_, withFrames := v.versions[framesLibrary]
 	var seen studiedPages
@@ -197,16 +193,11 @@ func usedTexts(pid int, all []textAt) ([]textAt, error) {
 	defer table.Close()
 	var used []textAt
 	for _, at := range all {
-		count := 0
-		err := eachPage(table, mapping{start: at.address, end: at.address + hugePage}, func(_, entry uint64) {
-			if entry&pagePresent != 0 && entry&pageOfFile != 0 {
-				count++
-			}
-		})
+		found, err := pagesWith(table, at.address, at.address+hugePage, pagePresent|pageOfFile, 0)
 		if err != nil {
 			return nil, err
 		}
-		if count > 32 {
+		if len(found) > 32 {
 			used = append(used, at)
 		}
 	}

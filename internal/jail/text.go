@@ -136,8 +136,7 @@ func textsIn(mappings []mapping) []textAt {
 		if first.path == "" || first.writable {
 			continue
 		}
-		address := (first.start + hugePage - 1) &^ (hugePage - 1)
-		for ; address+hugePage <= end; address += hugePage {
+		for address, last := hugePagesIn(first.start, end); address < last; address += hugePage {
 			if offset := first.offset + address - first.start; offset%hugePage == 0 {
 				found = append(found, textAt{textPlace{first.path, offset}, address})
 			}

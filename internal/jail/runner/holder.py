@@ -50,7 +50,9 @@ class Holders:
             self._call = linux.address_of("pause"), page + _PAGE - 64, flags | linux.CLONE_VM, None
 
     def make(self):
-        """The next ones. Most of what making one takes is keeping memory from it, and that is done once for two."""
+        """The next ones, unless there is one. Most of what making one takes is keeping memory from it, and that is done once for two."""
+        if self._made:
+            return
         self.bury()
         linux.setns(self._own, linux.CLONE_NEWPID)  # a pid namespace can only be made from one's own
         linux.keep_from_forks(self._kept_back)
@@ -58,20 +60,17 @@ class Holders:
             linux.give_to_forks(self._given)
             linux.block_signals()  # none is for a holder, and this process's handlers are not in its memory
             while len(self._made) < self._at_once:
-                try:
-                    self._made.append(linux.clone(*self._call))
-                except OSError:
-                    if not self._made:
-                        raise
-                    break
+                self._made.append(linux.clone(*self._call))
+        except OSError:
+            if not self._made:
+                raise
         finally:
             linux.unblock_signals()
             linux.give_to_forks(self._kept_back)
 
     def take(self):
         """A pidfd of the one that was made. What this process forks from now on is in its pid namespace."""
-        if not self._made:
-            self.make()
+        self.make()
         self._taken = self._made.pop()
         holder = os.pidfd_open(self._taken)
         linux.setns(holder, linux.CLONE_NEWPID)
@@ -81,8 +80,7 @@ class Holders:
         """The next one, so that nobody has to wait for it. What fails here fails when it is needed, if it still does then: a job is
         running, which needs none."""
         try:
-            if not self._made:
-                self.make()
+            self.make()
         except OSError:
             pass
 

@@ -193,11 +193,14 @@ class Server:
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
+    def _take_runs(self):
+        """Runs of memory, a message of their own: the address and size of each."""
+        return list(struct.iter_unpack("QQ", self._control.recv(_RUNS_BYTES)))
+
     def _move(self):
-        """What is to lie in huge pages is the first message: the address and size of each run."""
-        runs = list(struct.iter_unpack("QQ", self._control.recv(_RUNS_BYTES)[len(b"move") :]))
+        """What is to lie in huge pages is the first message."""
         try:
-            memory.move(runs)
+            memory.move(self._take_runs())
         except OSError:
             pass  # it is as good where it is, but for the time it takes
 
@@ -218,10 +221,8 @@ class Server:
         os.close(0)
 
     def _pin(self, count):
-        """The ranges that a fork is to copy come in the next message: the address and size of each. The first so many are for every job,
-        the others for one with data frames."""
-        blob = self._control.recv(_RUNS_BYTES)
-        runs = list(struct.iter_unpack("QQ", blob))
+        """What a fork is to copy comes in the next message. The first so many runs are for every job, the others for one with data frames."""
+        runs = self._take_runs()
         count, why = int(count), ""
         try:
             if not runs:
