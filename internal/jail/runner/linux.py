@@ -103,20 +103,18 @@ def address_of(name):
     return ctypes.cast(getattr(_libc, name), _pointer).value
 
 
-def thread():
-    """An address in the memory that is the thread's own, where the kernel keeps notes too."""
-    return _pthread_self()
+def threads_own():
+    """Addresses in the memory that is the thread's own: where it begins, and the note of its processor that the kernel keeps there (rseq)."""
+    start = _pthread_self()
+    try:
+        return start, start + ctypes.c_ssize_t.in_dll(_libc, "__rseq_offset").value
+    except ValueError:
+        return (start,)  # a C library that asks for none
 
 
 def places_of_a_clone():
-    """Addresses of what a clone that makes one system call needs besides a stack: code, the thread's own memory, and the note of its
-    processor that the kernel keeps there (rseq)."""
-    places = [address_of("clone"), address_of("syscall"), thread()]
-    try:
-        places.append(thread() + ctypes.c_ssize_t.in_dll(_libc, "__rseq_offset").value)
-    except ValueError:
-        pass  # a C library that asks for none
-    return places
+    """Addresses of what a clone that makes one system call needs besides a stack: code, and the thread's own memory."""
+    return address_of("clone"), address_of("syscall"), *threads_own()
 
 
 def vdso():

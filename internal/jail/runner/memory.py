@@ -87,12 +87,12 @@ def _collapse(chunk):
 
 def move(runs):
     """Has runs of memory lie in huge pages: (address, size) each. Each keeps its address and what is in it, and becomes one mapping where
-    it was several. One that is whole huge pages need not move, and what the kernel itself writes to, the thread's own, must not."""
+    it was several. One that is whole huge pages need not move, and the pages that the kernel itself writes to, the thread's own, must not."""
     for address, size in runs:
         if address % _HUGE == size % _HUGE == 0:
             _collapse(address // _HUGE)
-    own = linux.thread()
-    runs = [(address, size) for address, size in runs if (address % _HUGE or size % _HUGE) and not address <= own < address + size]
+    own = {address // mmap.PAGESIZE * mmap.PAGESIZE for address in linux.threads_own()}
+    runs = [part for run in runs if run[0] % _HUGE or run[1] % _HUGE for part in _without(own, *run)]
     if not runs:
         return
     size = sum(size for _, size in runs)
@@ -107,6 +107,18 @@ def move(runs):
         linux.free(start, whole)
         raise
     linux.free(start + size, whole - size)
+
+
+def _without(pages, address, size):
+    """What is left of a run when these pages are taken out of it, (address, size) each."""
+    end = address + size
+    for page in sorted(pages):
+        if address <= page < end:
+            if address < page:
+                yield address, page - address
+            address = page + mmap.PAGESIZE
+    if address < end:
+        yield address, end - address
 
 
 class Pins:
