@@ -34,10 +34,11 @@ const (
 // All others pass, without the caller's cancellation: asynq repeats failed bookkeeping with a context that has ended.
 type broker struct {
 	redis.UniversalClient
-	layout layout
-	log    *slog.Logger
-	turns  turns
-	park   *parking
+	layout  layout
+	log     *slog.Logger
+	turns   turns
+	park    *parking
+	handout *handout
 
 	slots int
 	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
@@ -46,11 +47,12 @@ type broker struct {
 
 	hangs atomic.Bool // the last of asynq's commands was not answered in time
 
-	mu       sync.Mutex
-	busy     int
-	claims   map[string]*claim   // taken, not yet handed to the handler
-	finished map[string]struct{} // off the books, asynq does not know yet
-	ahead    time.Duration       // Redis' clock less ours
+	mu        sync.Mutex
+	busy      int                 // slots that jobs have or are about to have
+	finishing int                 // of those, how many Redis is being told to be free
+	claims    map[string]*claim   // taken, not yet handed to the handler
+	finished  map[string]struct{} // off the books, asynq does not know yet
+	ahead     time.Duration       // Redis' clock less ours
 }
 
 // claim is a job that this worker has taken.
@@ -65,11 +67,13 @@ type claim struct {
 	started  time.Time // by Redis' clock
 	obtained time.Time // by ours, at the same moment
 	last     bool      // of all that this worker can take
+	idle     bool      // it takes no slot any more; guarded by broker.mu
 }
 
 func newBroker(rdb redis.UniversalClient, y layout, slots int, log *slog.Logger) *broker {
 	return &broker{
-		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y), slots: slots, batch: 1,
+		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y), handout: newHandout(), slots: slots,
+		batch:  1,
 		claims: map[string]*claim{}, finished: map[string]struct{}{},
 	}
 }
@@ -87,9 +91,9 @@ func (b *broker) EvalSha(ctx context.Context, sha string, keys []string, args ..
 			return answer(ctx, "OK")
 		}
 	case (len(keys) == 8 || len(keys) == 9) && ends(1, ":active") && ends(2, ":lease"):
-		return b.giveBack(ctx, keys[1], args[0], true)
+		return b.giveBack(ctx, keys[1], args[0], asLost)
 	case len(keys) == 4 && ends(0, ":active") && ends(2, ":pending"):
-		return b.giveBack(ctx, keys[0], args[0], false)
+		return b.giveBack(ctx, keys[0], args[0], asStopped)
 	case len(keys) == 1 && ends(0, ":lease"):
 		return answer(ctx, []any{})
 	}
@@ -164,10 +168,17 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 			b.hand(c)
 			return answer(ctx, c.msg)
 		}
+		if c := b.handout.take(); c != nil {
+			b.empty = b.handout.isSure()
+			b.turns.served(c.pending)
+			b.hand(c)
+			return answer(ctx, c.msg)
+		}
 		var err error
 		if b.empty {
-			b.empty = false
-			hint, err = b.park.wait()
+			var woken bool
+			hint, woken, err = b.park.wait(b.handout.news)
+			b.empty = woken && b.handout.isSure()
 		} else {
 			b.spare, err = b.pick(ctx, hint)
 		}
@@ -183,39 +194,84 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 func (b *broker) hand(c *claim) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.busy++
 	b.claims[c.id] = c
 	b.ahead = c.started.Sub(c.obtained)
 }
 
-// idle says that a handler is done.
-func (b *broker) idle() {
+// idle says that a job takes no slot any more. It may be said again.
+func (b *broker) idle(c *claim) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.busy--
+	b.vacate(c)
+}
+
+func (b *broker) vacate(c *claim) {
+	if !c.idle {
+		c.idle = true
+		b.busy--
+	}
 }
 
 // maxBatch is how many jobs are taken in one round trip at most: asynq takes them one by one, and with short jobs the round
 // trips are what limits a worker.
 const maxBatch = 8
 
+// errComing says that no job was looked for, since as many as there are slots for are on their way.
+var errComing = errors.New("jobs are on their way")
+
+// standing is what a worker tells of itself when it looks for jobs.
+type standing struct {
+	channel string
+	free    int // slots; at least the one that asynq wants a job for
+	heard   int // of jobs on the channel
+}
+
+func (b *broker) look() standing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.handout
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := standing{channel: h.channel, free: max(1, b.slots-b.busy), heard: h.heard}
+	if b.park.stopping() {
+		at.channel = ""
+	}
+	return at
+}
+
+// took says that a job has a slot from now on.
+func (b *broker) took(c *claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy++
+}
+
 // pick takes the next jobs that there are: one, or as long as there were as many as asked for, up to one for each free slot.
 // The hint is where one was heard of.
 func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
-	b.mu.Lock()
-	free := b.slots - b.busy
-	b.mu.Unlock()
-	n := max(1, min(b.batch, free, maxBatch))
+	at := b.look()
+	n := max(1, min(b.batch, at.free, maxBatch))
 	if b.layout.cluster || n == 1 {
-		c, err := b.pickOne(ctx, hint)
+		c, err := b.pickOne(ctx, hint, at)
 		if c == nil {
 			b.batch = 1
-			b.empty = err == nil
+			b.empty = err == nil || errors.Is(err, errComing)
+			switch {
+			case err == nil:
+				b.handout.listed(at.channel)
+			case errors.Is(err, errComing):
+				b.handout.isComing()
+				err = nil
+			}
 			return nil, err
 		}
-		if b.empty = c.last && !b.layout.cluster; b.empty { // there the script has seen one lane
+		b.took(c)
+		b.empty = c.last && !b.layout.cluster // there the script has seen one lane
+		if b.empty {
+			b.handout.listed(at.channel)
 			b.batch = 1
 		} else {
+			b.handout.unsure()
 			b.batch = 2
 		}
 		return []*claim{c}, nil
@@ -223,17 +279,17 @@ func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
 	cmds := make([]*redis.Cmd, n)
 	pipe := b.UniversalClient.Pipeline()
 	for i := range cmds {
-		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order(b.layout, "", i)[0], leaseSeconds)
+		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order(b.layout, "", i)[0], leaseSeconds, at.channel, at.free-i, at.heard)
 	}
 	// Each command has its own answer, also when the connection broke between two.
 	_, _ = pipe.Exec(ctx)
 	var taken []*claim
 	for _, cmd := range cmds {
-		c, err := parseClaim(cmd.Slice())
+		c, err := parseClaim(cmd.Result())
 		if err != nil {
 			b.batch = 1
-			if redis.HasErrorPrefix(err, "NOSCRIPT") {
-				break // the next one asks for one, and brings the script
+			if redis.HasErrorPrefix(err, "NOSCRIPT") || errors.Is(err, errComing) {
+				break // the next one asks for one, and brings the script, or waits
 			}
 			if len(taken) == 0 {
 				return nil, err
@@ -242,6 +298,7 @@ func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
 		}
 		if c != nil {
 			b.turns.served(c.pending)
+			b.took(c)
 			taken = append(taken, c)
 		}
 	}
@@ -250,15 +307,20 @@ func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
 		return b.pick(ctx, hint)
 	}
 	b.batch, b.empty = 1, taken[len(taken)-1].last
+	if b.empty {
+		b.handout.listed(at.channel)
+	} else {
+		b.handout.unsure()
+	}
 	if len(taken) == n && !b.empty {
 		b.batch = 2 * n
 	}
 	return taken, nil
 }
 
-func (b *broker) pickOne(ctx context.Context, hint string) (*claim, error) {
+func (b *broker) pickOne(ctx context.Context, hint string, at standing) (*claim, error) {
 	for _, keys := range b.turns.order(b.layout, hint, 0) {
-		c, err := parseClaim(pickScript.Run(ctx, b.UniversalClient, keys, leaseSeconds).Slice())
+		c, err := parseClaim(pickScript.Run(ctx, b.UniversalClient, keys, leaseSeconds, at.channel, at.free, at.heard).Result())
 		if err != nil {
 			return nil, err
 		}
@@ -274,23 +336,42 @@ func (b *broker) pickOne(ctx context.Context, hint string) (*claim, error) {
 func (b *broker) leaveSpare(ctx context.Context) error {
 	var errs []error
 	for _, c := range b.spare {
-		errs = append(errs, b.release(ctx, c.pending, c.id, false, 0, "", ""))
-		b.wasFinished(c.id)
+		errs = append(errs, b.returned(ctx, c))
 	}
 	b.spare = nil
 	return errors.Join(errs...)
 }
 
+// returned gives back what was taken and not begun.
+func (b *broker) returned(ctx context.Context, c *claim) error {
+	b.idle(c)
+	err := b.release(ctx, c.pending, c.id, asUnbegun, 0, "", "")
+	b.wasFinished(c.id) // asynq has never heard of it
+	return err
+}
+
+// channel is where jobs may be handed to this worker; empty when none is to be.
+func (b *broker) channel() string {
+	if b.park.stopping() {
+		return ""
+	}
+	return b.handout.current()
+}
+
 // parseClaim reads the pick script's answer; nil when there was no job.
-func parseClaim(v []any, err error) (*claim, error) {
+func parseClaim(said any, err error) (*claim, error) {
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(v) != 9 {
-		return nil, fmt.Errorf("pick: %d values", len(v))
+	if said == int64(0) {
+		return nil, errComing
+	}
+	v, ok := said.([]any)
+	if !ok || len(v) != 9 {
+		return nil, fmt.Errorf("pick: answer of %T with %d values", said, len(v))
 	}
 	s := func(i int) string { t, _ := v[i].(string); return t }
 	c := &claim{msg: s(0), id: s(1), pending: s(2), request: s(6), client: s(7), obtained: time.Now()}
@@ -326,21 +407,36 @@ func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, 
 	}
 	now := time.Now().UTC()
 	args := append([]any{c.id, string(status), strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
-		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt}, apart...)
-	won, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending}, args...).Bool()
+		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, b.channel()}, apart...)
+	// The next job for its slot may be there before the answer is.
+	b.mu.Lock()
+	b.finishing++
+	b.mu.Unlock()
+	said, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending, b.freeOf(c.pending)}, args...).Int()
+	b.mu.Lock()
+	b.finishing--
 	if err == nil {
-		b.off(c.id)
+		b.finished[c.id] = struct{}{}
+		b.vacate(c)
 	}
-	return won, err
+	b.mu.Unlock()
+	if said&2 == 0 {
+		b.handout.unsure()
+	}
+	return said&1 != 0, err
 }
 
-// release gives a job back to its queue; lost counts against it.
-func (b *broker) release(ctx context.Context, pending, id string, lost bool, limit int, code Code, message string) error {
-	counts := 0
-	if lost {
-		counts = 1
-	}
-	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending)}, id, counts, limit, string(code), message).Err()
+// What release says of a job besides: that its worker was lost with it, or that it has not begun. A run that was only broken off is neither.
+const (
+	asLost    = "lost"
+	asUnbegun = "unbegun"
+	asStopped = ""
+)
+
+// release gives a job back to its queue; one that has been lost limit times ends with the error.
+func (b *broker) release(ctx context.Context, pending, id, as string, limit int, code Code, message string) error {
+	b.handout.unsure() // a slot is free that Redis does not know of
+	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending)}, id, as, limit, string(code), message).Err()
 	if errors.Is(err, redis.Nil) {
 		err = nil // not active any more: somebody else took it back
 	}
@@ -351,9 +447,12 @@ func (b *broker) release(ctx context.Context, pending, id string, lost bool, lim
 }
 
 // giveBack is release as asynq asks for it.
-func (b *broker) giveBack(ctx context.Context, active string, id any, lost bool) *redis.Cmd {
+func (b *broker) giveBack(ctx context.Context, active string, id any, as string) *redis.Cmd {
+	if c := b.take(fmt.Sprint(id)); c != nil {
+		b.idle(c) // its handler has never been called
+	}
 	pending := strings.TrimSuffix(active, "active") + "pending"
-	if err := b.release(ctx, pending, fmt.Sprint(id), lost, maxLost, Crashed, lostMessage); err != nil {
+	if err := b.release(ctx, pending, fmt.Sprint(id), as, maxLost, Crashed, lostMessage); err != nil {
 		return answer(ctx, err)
 	}
 	b.wasFinished(fmt.Sprint(id))
@@ -399,6 +498,19 @@ func (b *broker) bellOf(pending string) string {
 	if !b.layout.cluster {
 		return globalBell
 	}
+	return besides(pending, "bell")
+}
+
+// freeOf is bellOf for the workers with free slots.
+func (b *broker) freeOf(pending string) string {
+	if !b.layout.cluster {
+		return globalFree
+	}
+	return besides(pending, "free")
+}
+
+// besides is a key of the lane that a pending list is of.
+func besides(pending, name string) string {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(pending, "asynq:"), "}")
-	return "safepy:" + tag + "}:bell"
+	return "safepy:" + tag + "}:" + name
 }

@@ -77,11 +77,11 @@ func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 }
 
 func (h *handler) process(ctx context.Context, id string) error {
-	defer h.broker.idle()
 	c := h.broker.take(id)
 	if c == nil {
 		return fmt.Errorf("job %s: not taken by this worker", id)
 	}
+	defer h.broker.idle(c)
 	jobCtx, end := context.WithCancelCause(h.jobs)
 	defer end(nil)
 	// asynq's context ends when the lease does: somebody else has the job then.
@@ -132,10 +132,10 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 		h.log.Warn("lease lost: the job runs again elsewhere", "job", c.id)
 		return nil
 	case errors.Is(cause, errStopping):
-		return h.release(c, false, nil)
+		return h.release(c, asStopped, nil)
 	case err != nil:
 		h.log.Error("job could not be run", "job", c.id, "attempt", c.attempt, "error", err)
-		return h.release(c, true, err)
+		return h.release(c, asLost, err)
 	case errors.Is(cause, errOverrun) && o.Error == nil:
 		o.Error = &Error{Code: Timeout, Message: "the script did not end in time"}
 	}
@@ -175,15 +175,15 @@ func (h *handler) finish(c *claim, status Status, o *Outcome) error {
 	})
 }
 
-func (h *handler) release(c *claim, lost bool, cause error) error {
+func (h *handler) release(c *claim, as string, cause error) error {
 	message := ""
 	if cause != nil {
 		message = "no worker could run this job"
 	}
 	err := h.persist(c, func(ctx context.Context) error {
-		return h.broker.release(ctx, c.pending, c.id, lost, maxErrors, Internal, message)
+		return h.broker.release(ctx, c.pending, c.id, as, maxErrors, Internal, message)
 	})
-	if lost {
+	if as == asLost {
 		h.broker.park.pause(errorRest)
 	}
 	return err

@@ -31,6 +31,8 @@ const (
 	cancelChannel = "safepy:cancel"
 	// globalBell wakes workers when all lanes live on one Redis.
 	globalBell = "safepy:bell"
+	// globalFree is a sorted set of the channels of workers that have said that nothing waits, by how many slots they have free.
+	globalFree = "safepy:free"
 )
 
 // priorities with their weights, highest first: out of ten jobs taken while all kinds wait, six, three and one.
@@ -46,6 +48,7 @@ func (l lane) pending(p Priority) string { return l.asynq(p) + "pending" }
 func (l lane) record(id string) string   { return "safepy:{" + l.tag() + "}:j:" + id }
 func (l lane) index() string             { return "safepy:{" + l.tag() + "}:recent" }
 func (l lane) bell() string              { return "safepy:{" + l.tag() + "}:bell" }
+func (l lane) free() string              { return "safepy:{" + l.tag() + "}:free" }
 
 // layout is how the lanes lie in a Redis: how many there are, and which of them one script can see.
 type layout struct {
@@ -67,6 +70,14 @@ func (y layout) bell(l lane) string {
 		return l.bell()
 	}
 	return globalBell
+}
+
+// free is the key of the workers with free slots; on a cluster nobody is in it.
+func (y layout) free(l lane) string {
+	if y.cluster {
+		return l.free()
+	}
+	return globalFree
 }
 
 // groups are the lanes that one script can serve together: all of them, or on a cluster each by itself.

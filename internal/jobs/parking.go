@@ -19,7 +19,8 @@ const blockMargin = 2 * time.Second
 
 // parking is where a worker without a job waits. A submission puts a token on the bell, a Redis list; BLPOP hands each token
 // to one waiting worker at once. Every wait follows a look that left the queues empty, and that look empties the bell in
-// the same step: a token on it is therefore never older than the jobs it stands for, and no job is without one.
+// the same step: a token on it is therefore never older than the jobs it stands for, and no job in a queue is without one. Where
+// jobs are handed to workers (handout), one look is good for as many waits as there are jobs that none had to wait.
 type parking struct {
 	rdb   redis.UniversalClient
 	spots []*spot
@@ -73,8 +74,14 @@ func (p *parking) pause(d time.Duration) {
 	}
 }
 
-// wait returns when it is time to look at the queues: at a token, which says which queue, after slowPoll, or at the stop.
-func (p *parking) wait() (hint string, err error) {
+// wait returns when it is time to look at the queues: at a token, which says which queue, after slowPoll, or at the stop; and, which it
+// says, when there are news, that may have spared the look.
+func (p *parking) wait(news <-chan struct{}) (hint string, woken bool, err error) {
+	select {
+	case h := <-p.heard: // at the same time as the news that ended the last wait
+		return h.hint, false, h.err
+	default:
+	}
 	p.mu.Lock()
 	p.parked = true
 	for _, s := range p.spots {
@@ -88,12 +95,14 @@ func (p *parking) wait() (hint string, err error) {
 	var h heard
 	select {
 	case h = <-p.heard:
+	case <-news:
+		woken = true
 	case <-p.stop:
 	}
 	p.mu.Lock()
 	p.parked = false
 	p.mu.Unlock()
-	return h.hint, h.err
+	return h.hint, woken, h.err
 }
 
 // listen waits for one token. One that comes when this worker is not parked any more is given back for others.

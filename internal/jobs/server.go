@@ -122,9 +122,11 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.housekeep(background) })
 	wg.Go(func() { s.handler.listen(background) })
+	wg.Go(func() { s.broker.receive(background) })
 
 	<-ctx.Done()
 	s.broker.park.release()
+	s.withdraw()
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
@@ -139,6 +141,15 @@ func (s *Server) Run(ctx context.Context) error {
 	s.leave(leave)
 	cancel()
 	return nil
+}
+
+// withdraw has others get at once what was handed to this worker and not begun.
+func (s *Server) withdraw() {
+	ctx, cancel := context.WithTimeout(context.Background(), blockMargin)
+	defer cancel()
+	if err := s.broker.leaveHandout(ctx); err != nil {
+		s.log.Warn("jobs handed to this worker and not begun come back when their lease ends", "error", err)
+	}
 }
 
 // housekeep does what must be done from time to time, whether there is work or not.

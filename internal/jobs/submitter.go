@@ -10,7 +10,7 @@ import (
 
 // submission is what our script writes beside asynq's task. It travels through asynq.Client in the context.
 type submission struct {
-	keys        []string // record, index, bell
+	keys        []string // record, index, bell, workers with free slots
 	body        []byte
 	reply       string
 	client      string
@@ -19,6 +19,7 @@ type submission struct {
 
 	// Filled in by the script:
 	created *time.Time
+	handed  bool   // a worker has it already
 	known   string // fingerprint of the job that has this id already
 }
 
@@ -36,7 +37,7 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 		cmd.SetErr(fmt.Errorf("asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args)))
 		return cmd
 	}
-	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second))
+	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), leaseSeconds, maxHanded)
 	cmd := submitScript.Run(ctx, c.UniversalClient, append(keys, s.keys...), args...)
 	answer, err := cmd.Slice()
 	if err != nil {
@@ -47,6 +48,7 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 		text, _ := answer[1].(string)
 		if accepted == 1 {
 			s.created, _ = micros(text)
+			s.handed = len(answer) > 2 && answer[2] == int64(1)
 		} else {
 			s.known = text
 		}

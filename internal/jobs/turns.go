@@ -29,8 +29,8 @@ func (t *turns) order(y layout, hint string, ahead int) [][]string {
 	if y.cluster {
 		return t.byLane(y, ranks, hint)
 	}
-	keys := make([]string, 0, 2+len(ranks)*t.lanes)
-	keys = append(keys, globalBell)
+	keys := make([]string, 0, 3+len(ranks)*t.lanes)
+	keys = append(keys, globalBell, globalFree)
 	if hint != "" {
 		keys = append(keys, hint)
 	}
@@ -47,7 +47,7 @@ func (t *turns) byLane(y layout, ranks []Priority, hint string) [][]string {
 	var groups [][]string
 	for i := range t.lanes {
 		l := lane((t.next[ranks[0]] + i) % t.lanes)
-		keys := []string{y.bell(l)}
+		keys := []string{y.bell(l), y.free(l)}
 		for _, p := range ranks {
 			keys = append(keys, l.pending(p))
 		}

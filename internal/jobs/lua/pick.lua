@@ -1,11 +1,26 @@
 -- Takes the next job from the first of the pending lists that has one, and marks it running.
--- KEYS: bell, pending lists in the order to try   ARGV: lease in s
--- Returns nothing, or {asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}.
-if redis.call('EXISTS', unpack(KEYS, 2)) == 0 then
+-- KEYS: bell, workers with free slots, pending lists in the order to try
+-- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs it has heard of on the channel
+-- Returns nothing; or 0, without a look, when it is about to hear of as many as it has slots for; or {asynq's message, id, pending list,
+--   created, started, attempt, request, client, how many of the lists have more}.
+local channel, free = ARGV[2], tonumber(ARGV[3])
+if channel ~= '' then
+  free = free - math.max(0, (redis.call('GET', channel) or ARGV[4]) - ARGV[4])
+  if free < 1 then return 0 end
+end
+local function found_none(slots)
   redis.call('DEL', KEYS[1])
+  if channel ~= '' then
+    redis.call('ZADD', KEYS[2], slots, channel)
+    -- A worker that goes on looks again within seconds.
+    if redis.call('EXPIRE', channel, 3600) == 0 then redis.call('SET', channel, ARGV[4], 'EX', 3600) end
+  end
+end
+if redis.call('EXISTS', unpack(KEYS, 3)) == 0 then
+  found_none(free)
   return false
 end
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   local pending = KEYS[i]
   local q = queue_of(pending)
   while redis.call('LLEN', pending) > 0 and redis.call('EXISTS', q .. 'paused') == 0 do
@@ -21,8 +36,12 @@ for i = 2, #KEYS do
       local n = redis.call('HINCRBY', rec, 'n', 1)
       local f = redis.call('HMGET', rec, 'c', 'req', 'cl')
       -- The last job's taker need not look again before it waits: this was the look.
-      local more = redis.call('EXISTS', unpack(KEYS, 2))
-      if more == 0 then redis.call('DEL', KEYS[1]) end
+      local more = redis.call('EXISTS', unpack(KEYS, 3))
+      if more == 0 then
+        found_none(free - 1)
+      elseif channel ~= '' then
+        redis.call('ZREM', KEYS[2], channel)
+      end
       return {msg, id, pending, f[1], started, n, f[2] or '', f[3] or '', more}
     end
     -- An id without a task or without a record belongs to nobody any more.
@@ -30,5 +49,5 @@ for i = 2, #KEYS do
     redis.call('DEL', task)
   end
 end
-redis.call('DEL', KEYS[1])
+found_none(free)
 return false

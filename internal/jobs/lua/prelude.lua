@@ -7,6 +7,9 @@
 --       cancel asked for, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
 --       stdout, stderr and result
 --   safepy:{<lane>}:recent    job ids by creation, for listing
+-- Without a cluster there are besides
+--   safepy:free               the workers that have found nothing waiting: their channels by how many slots they have free
+--   safepy:worker:<uuid>      how many jobs have been handed to a worker, on the channel of the same name
 
 local function microseconds()
   local t = redis.call('TIME')

@@ -1,3 +1,6 @@
 -- Gives a running job back.
--- KEYS: pending list, bell   ARGV: id, 1 when it counts as lost, how often it may be lost, error code, error message
-return take_back(KEYS[1], KEYS[2], ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5])
+-- KEYS: pending list, bell
+-- ARGV: id, 'lost' when it counts as that, 'unbegun' when no attempt was made, how often it may be lost, error code, error message
+local now = take_back(KEYS[1], KEYS[2], ARGV[1], ARGV[2] == 'lost', tonumber(ARGV[3]), ARGV[4], ARGV[5])
+if now == 'queued' and ARGV[2] == 'unbegun' then redis.call('HINCRBY', record_of(ARGV[1]), 'n', -1) end
+return now
