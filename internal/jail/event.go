@@ -76,8 +76,8 @@ func (v *server) listen() {
 			return
 		}
 		if e.forked {
-			v.forked.Store(int64(e.pid))
 			expose(e.pid)
+			v.forked.Store(int64(e.pid))
 			select {
 			case v.knows <- true:
 			default:

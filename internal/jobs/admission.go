@@ -36,8 +36,8 @@ type backlog struct {
 
 	mu        sync.Mutex
 	lengths   [][]int // per lane and priority
+	added     [][]int // likewise, by this process since the last look began
 	waiting   int     // at the last look, and what this process has added since it began
-	sent      int     // all that this process ever added
 	doubtful  int     // of those waiting, added while Redis was asked: counted twice, perhaps
 	reserved  int     // of those, not yet sent
 	looked    time.Time
@@ -53,12 +53,18 @@ type backlog struct {
 func newBacklog(rdb redis.UniversalClient, y layout, limit int) *backlog {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &backlog{rdb: rdb, layout: y, limit: limit, kick: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
-	b.lengths = make([][]int, y.lanes)
-	for l := range b.lengths {
-		b.lengths[l] = make([]int, len(priorities))
-	}
+	b.lengths, b.added = perQueue(y), perQueue(y)
 	go b.run(ctx)
 	return b
+}
+
+// perQueue has a number for each lane and priority.
+func perQueue(y layout) [][]int {
+	n := make([][]int, y.lanes)
+	for l := range n {
+		n[l] = make([]int, len(priorities))
+	}
+	return n
 }
 
 func (b *backlog) close() {
@@ -142,13 +148,13 @@ func (b *backlog) release() {
 	b.mu.Unlock()
 }
 
-// added counts a job that was sent, until the next look sees it.
-func (b *backlog) added(l lane, p Priority) {
+// add counts a job that was sent, until the next look sees it.
+func (b *backlog) add(l lane, p Priority) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting++
-	b.sent++
 	b.lengths[l][p.rank()]++
+	b.added[l][p.rank()]++
 }
 
 func (p Priority) rank() int {
@@ -165,7 +171,7 @@ func (b *backlog) look(ctx context.Context) error {
 	var lengths []*redis.IntCmd
 	var seen []*redis.StringCmd
 	b.mu.Lock()
-	sent := b.sent
+	b.added = perQueue(b.layout)
 	b.mu.Unlock()
 	pipe := b.rdb.Pipeline()
 	for l := range b.layout.lanes {
@@ -179,19 +185,20 @@ func (b *backlog) look(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	waiting, processed := 0, int64(0)
+	// What was sent while Redis was asked may be in its answer or not: count it, rather than exceed the limit or crowd a lane.
+	processed := int64(0)
+	b.waiting, b.doubtful = 0, 0
 	for i := range lengths {
-		n := int(lengths[i].Val())
-		b.lengths[i/len(priorities)][i%len(priorities)] = n
-		waiting += n
+		l, rank := i/len(priorities), i%len(priorities)
+		b.lengths[l][rank] = int(lengths[i].Val()) + b.added[l][rank]
+		b.doubtful += b.added[l][rank]
+		b.waiting += b.lengths[l][rank]
 		done, _ := seen[i].Int64()
 		processed += done
 	}
 	now := time.Now()
 	b.drained(now, processed)
-	// What was sent while Redis was asked may be in its answer or not: count it, rather than exceed the limit.
-	b.doubtful = b.sent - sent
-	b.waiting, b.looked = waiting+b.doubtful, now
+	b.looked = now
 	return nil
 }
 

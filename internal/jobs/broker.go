@@ -43,7 +43,10 @@ type broker struct {
 	slots int
 	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
 	spare []*claim // taken beyond the one that was asked for
-	empty bool     // the latest look found nothing, or took the last there was; used likewise
+	// What follows is used likewise.
+	empty  bool      // the latest look found nothing, or took the last there was, or jobs were handed over since
+	looked time.Time // when that was
+	hint   string    // of a token off the bell: there may be a job here
 
 	hangs atomic.Bool // the last of asynq's commands was not answered in time
 
@@ -160,7 +163,6 @@ func answer(ctx context.Context, v any) *redis.Cmd {
 // slowPoll, and asynq asks again: the lease that asynq believes in began when it asked, and a job that came half a minute later
 // would be taken from its worker at the first heartbeat.
 func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
-	hint := ""
 	for asked := time.Now(); time.Since(asked) < slowPoll && !b.park.stopping(); {
 		if len(b.spare) > 0 {
 			c := b.spare[0]
@@ -169,25 +171,39 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 			return answer(ctx, c.msg)
 		}
 		if c := b.handout.take(); c != nil {
-			b.empty = b.handout.isSure()
+			b.empty = b.empty && b.handout.isSure()
+			b.passOn(ctx)
 			b.turns.served(c.pending)
 			b.hand(c)
 			return answer(ctx, c.msg)
 		}
 		var err error
-		if b.empty {
-			var woken bool
-			hint, woken, err = b.park.wait(b.handout.news)
-			b.empty = woken && b.handout.isSure()
+		if b.empty && time.Since(b.looked) < slowPoll {
+			var news bool
+			b.hint, news, err = b.park.wait(b.handout.news)
+			b.empty = news && b.hint == "" && b.handout.isSure()
 		} else {
-			b.spare, err = b.pick(ctx, hint)
+			b.spare, err = b.pick(ctx)
 		}
 		if err != nil {
 			b.park.pause(errorPause)
 			return answer(ctx, err)
 		}
 	}
+	b.passOn(ctx)
 	return answer(ctx, redis.Nil)
+}
+
+// passOn puts the token back that was taken off the bell and has led to no look, for whoever has a slot free.
+func (b *broker) passOn(ctx context.Context) {
+	if b.hint == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
+	defer cancel()
+	// Where it is lost, the next slow look is the net.
+	_ = b.UniversalClient.LPush(ctx, b.bellOf(b.hint), b.hint).Err()
+	b.hint = ""
 }
 
 // hand gives a job to asynq, which calls the handler.
@@ -195,7 +211,6 @@ func (b *broker) hand(c *claim) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.claims[c.id] = c
-	b.ahead = c.started.Sub(c.obtained)
 }
 
 // idle says that a job takes no slot any more. It may be said again.
@@ -216,23 +231,23 @@ func (b *broker) vacate(c *claim) {
 // trips are what limits a worker.
 const maxBatch = 8
 
-// errComing says that no job was looked for, since as many as there are slots for are on their way.
-var errComing = errors.New("jobs are on their way")
-
 // standing is what a worker tells of itself when it looks for jobs.
 type standing struct {
 	channel string
-	free    int // slots; at least the one that asynq wants a job for
+	free    int // slots
 	heard   int // of jobs on the channel
 }
 
-func (b *broker) look() standing {
+func (b *broker) standing() standing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.handout
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at := standing{channel: h.channel, free: max(1, b.slots-b.busy), heard: h.heard}
+	at := standing{channel: h.channel, free: b.slots - b.busy, heard: h.heard}
+	if len(h.claims) == 0 {
+		at.free = max(1, at.free) // asynq has a slot for the job it asks for, whatever this says
+	}
 	if b.park.stopping() {
 		at.channel = ""
 	}
@@ -244,92 +259,111 @@ func (b *broker) took(c *claim) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.busy++
+	b.ahead = c.started.Sub(c.obtained)
+}
+
+// look is what one has brought: a job, or none.
+type look struct {
+	claim *claim
+	// now is Redis' clock, where there was none; coming how many jobs were on their way to the worker, and full that they take all
+	// of its slots, so that no other was looked for.
+	now    time.Time
+	coming int
+	full   bool
+}
+
+// none takes notice of a look that has brought no job.
+func (b *broker) none(f look) {
+	b.mu.Lock()
+	b.ahead = time.Until(f.now)
+	b.mu.Unlock()
+	b.handout.onTheWay(f.coming)
 }
 
 // pick takes the next jobs that there are: one, or as long as there were as many as asked for, up to one for each free slot.
-// The hint is where one was heard of.
-func (b *broker) pick(ctx context.Context, hint string) ([]*claim, error) {
-	at := b.look()
+func (b *broker) pick(ctx context.Context) ([]*claim, error) {
+	at := b.standing()
+	if at.free < 1 {
+		return nil, nil // it was handed one meanwhile
+	}
 	n := max(1, min(b.batch, at.free, maxBatch))
 	if b.layout.cluster || n == 1 {
-		c, err := b.pickOne(ctx, hint, at)
-		if c == nil {
-			b.batch = 1
-			b.empty = err == nil || errors.Is(err, errComing)
-			switch {
-			case err == nil:
-				b.handout.listed(at.channel)
-			case errors.Is(err, errComing):
-				b.handout.isComing()
-				err = nil
-			}
-			return nil, err
-		}
-		b.took(c)
-		b.empty = c.last && !b.layout.cluster // there the script has seen one lane
-		if b.empty {
-			b.handout.listed(at.channel)
-			b.batch = 1
-		} else {
-			b.handout.unsure()
-			b.batch = 2
-		}
-		return []*claim{c}, nil
+		return b.pickOne(ctx, at)
 	}
 	cmds := make([]*redis.Cmd, n)
 	pipe := b.UniversalClient.Pipeline()
 	for i := range cmds {
-		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order(b.layout, "", i)[0], leaseSeconds, at.channel, at.free-i, at.heard)
+		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order(b.layout, "", i)[0], at.args(i)...)
 	}
 	// Each command has its own answer, also when the connection broke between two.
 	_, _ = pipe.Exec(ctx)
+	b.batch, b.empty = 1, false
 	var taken []*claim
 	for _, cmd := range cmds {
-		c, err := parseClaim(cmd.Result())
+		f, err := parseLook(cmd.Slice())
 		if err != nil {
-			b.batch = 1
-			if redis.HasErrorPrefix(err, "NOSCRIPT") || errors.Is(err, errComing) {
-				break // the next one asks for one, and brings the script, or waits
-			}
-			if len(taken) == 0 {
+			if len(taken) == 0 && !redis.HasErrorPrefix(err, "NOSCRIPT") { // the next one asks for one, and brings the script
 				return nil, err
 			}
 			break
 		}
-		if c != nil {
-			b.turns.served(c.pending)
-			b.took(c)
-			taken = append(taken, c)
+		if f.claim == nil {
+			b.none(f)
+			continue
 		}
+		b.turns.served(f.claim.pending)
+		b.took(f.claim)
+		taken = append(taken, f.claim)
 	}
-	if len(taken) == 0 {
-		b.batch = 1
-		return b.pick(ctx, hint)
-	}
-	b.batch, b.empty = 1, taken[len(taken)-1].last
-	if b.empty {
-		b.handout.listed(at.channel)
-	} else {
-		b.handout.unsure()
-	}
-	if len(taken) == n && !b.empty {
+	if len(taken) == n {
+		b.looked, b.hint = time.Now(), ""
+		if b.empty = taken[n-1].last; b.empty {
+			b.handout.listed(at.channel)
+			return taken, nil
+		}
 		b.batch = 2 * n
 	}
+	b.handout.unsure() // of how many slots it is listed with, if it is
 	return taken, nil
 }
 
-func (b *broker) pickOne(ctx context.Context, hint string, at standing) (*claim, error) {
-	for _, keys := range b.turns.order(b.layout, hint, 0) {
-		c, err := parseClaim(pickScript.Run(ctx, b.UniversalClient, keys, leaseSeconds, at.channel, at.free, at.heard).Result())
-		if err != nil {
+// pickOne takes one job. The hint is where one was heard of.
+func (b *broker) pickOne(ctx context.Context, at standing) ([]*claim, error) {
+	b.batch, b.empty = 1, false
+	for _, keys := range b.turns.order(b.layout, b.hint, 0) {
+		f, err := parseLook(pickScript.Run(ctx, b.UniversalClient, keys, at.args(0)...).Slice())
+		switch {
+		case err != nil:
 			return nil, err
+		case f.full:
+			b.none(f)
+			b.passOn(ctx)
+			b.park.await(b.handout.news, blockMargin)
+			return nil, nil
+		case f.claim == nil:
+			b.none(f)
+			continue
 		}
-		if c != nil {
-			b.turns.served(c.pending)
-			return c, nil
+		b.looked, b.hint = time.Now(), ""
+		b.turns.served(f.claim.pending)
+		b.took(f.claim)
+		if f.claim.last && !b.layout.cluster { // there the script has seen one lane
+			b.empty = true
+			b.handout.listed(at.channel)
+		} else {
+			b.batch = 2
+			b.handout.unsure()
 		}
+		return []*claim{f.claim}, nil
 	}
+	b.looked, b.hint, b.empty = time.Now(), "", true
+	b.handout.listed(at.channel)
 	return nil, nil
+}
+
+// args are the pick script's, for the one of several that comes behind so many others.
+func (at standing) args(behind int) []any {
+	return []any{leaseSeconds, at.channel, at.free - behind, at.heard, believedSeconds}
 }
 
 // leaveSpare gives back, at the stop, what was taken and not begun.
@@ -358,21 +392,28 @@ func (b *broker) channel() string {
 	return b.handout.current()
 }
 
-// parseClaim reads the pick script's answer; nil when there was no job.
-func parseClaim(said any, err error) (*claim, error) {
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
-	}
+// parseLook reads the pick script's answer.
+func parseLook(v []any, err error) (look, error) {
 	if err != nil {
-		return nil, err
+		return look{}, err
 	}
-	if said == int64(0) {
-		return nil, errComing
+	s := func(i int) string { t, _ := v[i].(string); return t }
+	switch len(v) {
+	case 2, 3:
+		now, err := micros(s(0))
+		if err != nil || now == nil {
+			return look{}, fmt.Errorf("pick: now %q", s(0))
+		}
+		coming, _ := v[1].(int64)
+		return look{now: *now, coming: int(coming), full: len(v) == 3}, nil
+	case 9:
+		c, err := parseClaim(v)
+		return look{claim: c}, err
 	}
-	v, ok := said.([]any)
-	if !ok || len(v) != 9 {
-		return nil, fmt.Errorf("pick: answer of %T with %d values", said, len(v))
-	}
+	return look{}, fmt.Errorf("pick: %d values", len(v))
+}
+
+func parseClaim(v []any) (*claim, error) {
 	s := func(i int) string { t, _ := v[i].(string); return t }
 	c := &claim{msg: s(0), id: s(1), pending: s(2), request: s(6), client: s(7), obtained: time.Now()}
 	created, err := micros(s(3))
@@ -407,7 +448,7 @@ func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, 
 	}
 	now := time.Now().UTC()
 	args := append([]any{c.id, string(status), strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
-		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, b.channel()}, apart...)
+		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, b.channel(), believedSeconds}, apart...)
 	// The next job for its slot may be there before the answer is.
 	b.mu.Lock()
 	b.finishing++

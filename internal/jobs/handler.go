@@ -130,6 +130,7 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 		return h.finish(c, Canceled, o)
 	case errors.Is(cause, errLost):
 		h.log.Warn("lease lost: the job runs again elsewhere", "job", c.id)
+		h.broker.handout.unsure() // a slot is free that Redis does not know of
 		return nil
 	case errors.Is(cause, errStopping):
 		return h.release(c, asStopped, nil)

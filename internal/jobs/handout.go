@@ -12,9 +12,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxHanded is the longest request, in bytes, that is handed to a worker; longer ones it takes itself. A client of Redis that does not
-// keep up with what is published is cut off at 8 MB.
-const maxHanded = 64 << 10
+const (
+	// maxHanded is the longest request, in bytes, that is handed to a worker; longer ones it takes itself. A client of Redis that does
+	// not keep up with what is published is cut off at 8 MB.
+	maxHanded = 64 << 10
+	// handedLeaseSeconds is the lease of a job that is handed over, until the worker's next heartbeat, in 5 s at most, makes it
+	// leaseSeconds: how long a job waits that was handed to a worker which does not hear it.
+	handedLeaseSeconds = 15
+	// believedSeconds is how long a worker is believed to be there that does not say so again, as it does every slowPoll while it
+	// has a slot free, and with each job that it finishes.
+	believedSeconds = 15
+	// staleDelivery is the age at which a worker leaves a job that it was handed to whoever gets it when its lease ends.
+	staleDelivery = 8 * time.Second
+)
 
 // handout is how a worker that waits gets jobs without asking for them. A look that leaves the queues empty puts the worker, with the
 // number of its free slots, among those with free slots; from then on whoever submits a job publishes it to one of them, as a job that
@@ -22,7 +32,7 @@ const maxHanded = 64 << 10
 // first job that finds no free slot empties the list, and everybody looks again when he has one.
 //
 // The list may be wrong: a worker may be gone, or Redis may have lost it. Then jobs wait in their queues with a token on the bell, as they
-// do on a cluster, where no script sees the list and the queues together.
+// do on a cluster, where no script sees the list and the queues together. And a look comes every slowPoll whatever is handed over.
 type handout struct {
 	// renew has a token when the channel cannot be believed any more.
 	renew chan struct{}
@@ -34,7 +44,7 @@ type handout struct {
 	channel string
 	heard   int // of jobs, on that channel
 	claims  []*claim
-	coming  time.Time // since when jobs have been on their way that have not come; zero, when they have
+	coming  time.Time // since when jobs have been on their way and none has come; zero while there are none
 	sure    bool      // that it is in the list: since its last look no job has had to wait
 }
 
@@ -51,7 +61,6 @@ func (h *handout) take() *claim {
 	}
 	c := h.claims[0]
 	h.claims = h.claims[1:]
-	h.coming = time.Time{}
 	return c
 }
 
@@ -94,11 +103,13 @@ func (h *handout) listenOn(channel string) {
 	h.tell()
 }
 
-// isComing is told when Redis says that jobs are on their way. What takes longer than a blocked command would has been lost.
-func (h *handout) isComing() {
+// onTheWay is told how many jobs Redis has handed over that were not heard of. What takes longer than a blocked command would has been lost.
+func (h *handout) onTheWay(jobs int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
+	case jobs == 0:
+		h.coming = time.Time{}
 	case h.coming.IsZero():
 		h.coming = time.Now()
 	case time.Since(h.coming) > blockMargin:
@@ -109,68 +120,93 @@ func (h *handout) isComing() {
 	}
 }
 
-// receive takes what is handed over until ctx ends. A channel is good for one connection: what was said while there was none has been
-// said to nobody, and how many jobs are on their way could not be told any more.
-func (b *broker) receive(ctx context.Context) {
-	if b.layout.cluster {
-		return
-	}
-	wanted := newWorkerChannel()
-	sub := b.Subscribe(ctx, wanted)
-	defer sub.Close()
-	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(256))
-	another := func() {
-		former := wanted
-		wanted = newWorkerChannel()
-		b.handout.listenOn("")
-		// What fails here is tried again with the next connection.
-		_ = sub.Subscribe(ctx, wanted)
-		_ = sub.Unsubscribe(ctx, former)
-		_ = b.unlist(ctx, former)
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-b.handout.renew:
-			another()
-		case m, ok := <-messages:
-			if !ok {
-				return
-			}
-			switch m := m.(type) {
-			case *redis.Message:
-				b.received(ctx, m.Channel, m.Payload)
-			case *redis.Subscription:
-				switch {
-				case m.Kind != "subscribe" || m.Channel != wanted:
-				case b.handout.current() == wanted: // once more, on a new connection
-					another()
-				default:
-					b.handout.listenOn(wanted)
-				}
-			}
-		}
-	}
-}
-
-func newWorkerChannel() string { return "safepy:worker:" + uuid.NewString() }
-
 func (h *handout) current() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.channel
 }
 
-func (b *broker) received(ctx context.Context, channel, delivery string) {
+// receive takes what is handed over until ctx ends, on a channel for each connection: what was said while there was none has been said to
+// nobody, and how many jobs are on their way could not be told any more.
+func (b *broker) receive(ctx context.Context) {
+	var bounced sync.WaitGroup
+	for !b.layout.cluster && ctx.Err() == nil {
+		b.receiveOn(ctx, "safepy:worker:"+uuid.NewString(), &bounced)
+	}
+	bounced.Wait()
+}
+
+func (b *broker) receiveOn(ctx context.Context, channel string, bounced *sync.WaitGroup) {
+	sub := b.Subscribe(context.WithoutCancel(ctx), channel)
+	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(256))
+	take := func(m any) (unsubscribed, again bool) {
+		switch m := m.(type) {
+		case *redis.Message:
+			b.received(ctx, channel, m.Payload, bounced)
+		case *redis.Subscription:
+			if m.Kind != "subscribe" {
+				return true, false
+			}
+			if b.handout.current() == channel {
+				return false, true // on another connection
+			}
+			b.handout.listenOn(channel)
+		}
+		return false, false
+	}
+	defer func() {
+		b.handout.listenOn("")
+		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
+		defer cancel()
+		if b.unlist(leave, channel) == nil && ctx.Err() != nil {
+			// What was handed over until now comes before the answer to this.
+			_ = sub.Unsubscribe(leave, channel)
+			for left := false; !left; {
+				select {
+				case m, ok := <-messages:
+					left, _ = take(m)
+					left = left || !ok
+				case <-leave.Done():
+					left = true
+				}
+			}
+		}
+		sub.Close()
+		for m := range messages {
+			if m, ok := m.(*redis.Message); ok {
+				b.received(ctx, channel, m.Payload, bounced)
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.handout.renew:
+			return
+		case m, ok := <-messages:
+			if !ok {
+				return
+			}
+			if _, again := take(m); again {
+				return
+			}
+		}
+	}
+}
+
+// received takes a job that was handed over. One that there is no slot for goes back at once.
+func (b *broker) received(ctx context.Context, channel, delivery string, bounced *sync.WaitGroup) {
 	c, err := parseDelivery(delivery)
 	h := b.handout
 	b.mu.Lock()
 	h.mu.Lock()
 	if channel == h.channel {
 		h.heard++
+		h.coming = time.Time{}
 	}
-	welcome := err == nil && b.busy-b.finishing < b.slots && !b.park.stopping()
+	stale := err == nil && time.Since(c.started.Add(-b.ahead)) > staleDelivery
+	welcome := err == nil && !stale && b.busy-b.finishing < b.slots && !b.park.stopping()
 	if welcome {
 		b.busy++
 		h.claims = append(h.claims, c)
@@ -182,21 +218,26 @@ func (b *broker) received(ctx context.Context, channel, delivery string) {
 		h.tell()
 	case err != nil:
 		b.log.Error("a job came in an unknown form; it comes back when its lease ends", "error", err)
+	case stale:
+		b.log.Warn("a job came late; it comes back when its lease ends", "job", c.id)
 	default:
-		if err := b.release(ctx, c.pending, c.id, asUnbegun, 0, "", ""); err != nil {
-			b.log.Warn("a job that came while every slot was taken comes back when its lease ends", "job", c.id, "error", err)
-		}
-		b.wasFinished(c.id)
+		bounced.Go(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
+			defer cancel()
+			if err := b.release(ctx, c.pending, c.id, asUnbegun, 0, "", ""); err != nil {
+				b.log.Warn("a job that no slot was free for comes back when its lease ends", "job", c.id, "error", err)
+			}
+			b.wasFinished(c.id) // asynq has never heard of it
+		})
 	}
 }
 
 // leaveHandout has nothing more handed to this worker, and gives back what it was handed and has not begun.
 func (b *broker) leaveHandout(ctx context.Context) error {
-	channel := b.handout.current()
-	if channel == "" {
-		return nil
+	var err error
+	if channel := b.handout.current(); channel != "" {
+		err = b.unlist(ctx, channel)
 	}
-	err := b.unlist(ctx, channel)
 	for c := b.handout.take(); c != nil; c = b.handout.take() {
 		if e := b.returned(ctx, c); err == nil {
 			err = e

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,7 @@ func waiting(t *testing.T, rdb redis.UniversalClient, y layout, slots int) *brok
 		<-done
 	})
 	eventually(t, 10*time.Second, "the worker listens", func() bool { return b.handout.current() != "" })
-	if taken, err := b.pick(ctx, ""); taken != nil || err != nil {
+	if taken, err := b.pick(ctx); taken != nil || err != nil {
 		t.Fatalf("%v, %v", taken, err)
 	}
 	return b
@@ -177,7 +178,7 @@ func TestWithdraw(t *testing.T) {
 	b := waiting(t, rdb, q.layout, 2)
 	ctx := context.Background()
 	first := submit(t, q, "x", SubmitOptions{Reply: true})
-	eventually(t, 10*time.Second, "the job is handed over", func() bool { return b.look().heard == 1 })
+	eventually(t, 10*time.Second, "the job is handed over", func() bool { return b.standing().heard == 1 })
 	b.park.release()
 	if err := b.leaveHandout(ctx); err != nil {
 		t.Fatal(err)
@@ -303,6 +304,144 @@ func TestParseDelivery(t *testing.T) {
 	for _, text := range []string{"", "\n", "1\nx", "1 2 3 16 5 0\nmid", "1 1 1 1 1 1\nabcxef", "1 1 1 1 1 1\nabc1efg", "1 1 1 1 1 -1\nabc1e", "x"} {
 		if c, err := parseDelivery(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, c)
+		}
+	}
+}
+
+// TestRefusedIsNotHandedOver: what Redis does not accept, nobody runs.
+func TestRefusedIsNotHandedOver(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		begin, end []any
+	}{
+		{"full", []any{"config", "set", "maxmemory", "1"}, []any{"config", "set", "maxmemory", "0"}},
+		{"read-only", []any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}},
+		{"no replicas", []any{"config", "set", "min-replicas-to-write", "1"}, []any{"config", "set", "min-replicas-to-write", "0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rdb := startRedis(t).client()
+			q := newTestQueue(t, rdb, QueueOptions{})
+			b := waiting(t, rdb, q.layout, 2)
+			ctx := context.Background()
+			if err := rdb.Do(ctx, c.begin...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if j, err := q.Submit(ctx, &Request{Script: "refused"}, SubmitOptions{}); err == nil {
+				t.Errorf("accepted: %+v", j)
+			}
+			if err := rdb.Do(ctx, c.end...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			// Messages come in order: whatever was said of the refused job is before this one's.
+			eventually(t, 10*time.Second, "a job is handed over", func() bool {
+				if b.handout.current() == "" {
+					return false // a replica that becomes a master ends connections
+				}
+				if _, err := b.pick(ctx); err != nil {
+					return false
+				}
+				j := submit(t, q, "accepted", SubmitOptions{})
+				got, err := q.Get(ctx, j.ID)
+				return err == nil && got.Status == Running
+			})
+			if c := handed(t, b); !strings.Contains(c.request, "accepted") {
+				t.Errorf("%s was handed over", c.request)
+			}
+		})
+	}
+}
+
+// TestSilentWorker: one that listens and has not said for long that it is there is handed nothing.
+func TestSilentWorker(t *testing.T) {
+	rdb := startRedis(t).client()
+	q := newTestQueue(t, rdb, QueueOptions{})
+	ctx := context.Background()
+	const silent = "safepy:worker:silent"
+	sub := rdb.Subscribe(ctx, silent)
+	t.Cleanup(func() { sub.Close() })
+	if _, err := sub.Receive(ctx); err != nil {
+		t.Fatal(err)
+	}
+	rdb.Set(ctx, silent, 0, time.Minute)
+	rdb.ZAdd(ctx, globalFree, z(2, silent))
+	first := submit(t, q, "x", SubmitOptions{})
+	if j, err := q.Get(ctx, first.ID); err != nil || j.Status != Running {
+		t.Errorf("%+v, %v", j, err)
+	}
+	rdb.Del(ctx, silent) // as when its time is over
+	second := submit(t, q, "x", SubmitOptions{})
+	if j, err := q.Get(ctx, second.ID); err != nil || j.Status != Queued {
+		t.Errorf("%+v, %v", j, err)
+	}
+	if n := rdb.Exists(ctx, globalFree).Val(); n != 0 {
+		t.Error("it is in the list still")
+	}
+}
+
+// TestBothWays: jobs that are handed over and jobs that wait in their queues keep none of one another.
+func TestBothWays(t *testing.T) {
+	s := startRedis(t)
+	q := newTestQueue(t, s.client(), QueueOptions{})
+	for range 3 {
+		serve(t, s.client(), runnerFunc(echo), ServerOptions{Concurrency: 1, Logger: slog.New(slog.DiscardHandler)})
+	}
+	var clients sync.WaitGroup
+	for c := range 5 {
+		clients.Go(func() {
+			for i := range 60 {
+				script := fmt.Sprint(c, "-", i)
+				if (c+i)%2 == 0 {
+					script = strings.Repeat("#", maxHanded)
+				}
+				began := time.Now()
+				j, err := q.Submit(context.Background(), &Request{Script: script}, SubmitOptions{Reply: true})
+				if err == nil {
+					j, err = q.Wait(context.Background(), j.ID, time.Minute)
+				}
+				if err != nil || j.Status != Completed || j.Attempts != 1 {
+					t.Errorf("%d-%d: %+v, %v", c, i, j, err)
+					return
+				}
+				if took := time.Since(began); took > slowPoll/2 {
+					t.Errorf("%d-%d took %s", c, i, took)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	empty(t, s.client())
+}
+
+// TestSlowLookWhileHanded: a worker that is handed one job after the other looks at the queues all the same.
+func TestSlowLookWhileHanded(t *testing.T) {
+	rdb := startRedis(t).client()
+	q := newTestQueue(t, rdb, QueueOptions{})
+	ctx := context.Background()
+	serve(t, rdb, runnerFunc(echo), ServerOptions{Concurrency: 1})
+	inList(t, rdb)
+	var paused []string
+	for l := range q.layout.lanes {
+		paused = append(paused, lane(l).asynq(High)+"paused")
+		rdb.Set(ctx, paused[l], 1, 0)
+	}
+	held, err := q.Submit(ctx, &Request{Script: "held", Priority: High}, SubmitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued(t, q, held.ID)
+	doneAtOnce(t, q, submit(t, q, "x", SubmitOptions{Reply: true}).ID)
+	rdb.Del(ctx, paused...)
+	for end := time.Now().Add(4 * slowPoll); ; {
+		doneAtOnce(t, q, submit(t, q, "x", SubmitOptions{Reply: true}).ID)
+		j, err := q.Get(ctx, held.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Status == Completed {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the queue is paused no more, and nobody looks")
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestLargeOutcomeAfterTheFirst(t *testing.T) {
 	q := newTestQueue(t, rdb, QueueOptions{})
 	j := submit(t, q, "x", SubmitOptions{Reply: true})
 	b := newBroker(rdb, q.layout, 1, testLog(t))
-	taken, err := b.pick(t.Context(), "")
+	taken, err := b.pick(t.Context())
 	if err != nil || len(taken) != 1 {
 		t.Fatalf("%v, %v", taken, err)
 	}

@@ -74,14 +74,9 @@ func (p *parking) pause(d time.Duration) {
 	}
 }
 
-// wait returns when it is time to look at the queues: at a token, which says which queue, after slowPoll, or at the stop; and, which it
-// says, when there are news, that may have spared the look.
-func (p *parking) wait(news <-chan struct{}) (hint string, woken bool, err error) {
-	select {
-	case h := <-p.heard: // at the same time as the news that ended the last wait
-		return h.hint, false, h.err
-	default:
-	}
+// wait returns when it is time to look at the queues: at a token, which says which queue, after slowPoll, or at the stop; and when there
+// are news, which may have spared the look. There may be both.
+func (p *parking) wait(fresh <-chan struct{}) (hint string, news bool, err error) {
 	p.mu.Lock()
 	p.parked = true
 	for _, s := range p.spots {
@@ -95,14 +90,31 @@ func (p *parking) wait(news <-chan struct{}) (hint string, woken bool, err error
 	var h heard
 	select {
 	case h = <-p.heard:
-	case <-news:
-		woken = true
+	case <-fresh:
+		news = true
 	case <-p.stop:
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.parked = false
-	p.mu.Unlock()
-	return h.hint, woken, h.err
+	if h == (heard{}) {
+		select {
+		case h = <-p.heard: // in the same moment
+		default:
+		}
+	}
+	return h.hint, news, h.err
+}
+
+// await waits for news alone, not for longer than this.
+func (p *parking) await(fresh <-chan struct{}, most time.Duration) {
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-fresh:
+	case <-t.C:
+	case <-p.stop:
+	}
 }
 
 // listen waits for one token. One that comes when this worker is not parked any more is given back for others.
@@ -123,7 +135,11 @@ func (p *parking) listen(s *spot) {
 	s.busy = false
 	wanted := p.parked && !p.stopping()
 	if wanted {
-		p.heard <- h // has room for one of each spot
+		select {
+		case p.heard <- h:
+		default: // there is enough to look for
+			wanted = false
+		}
 	}
 	p.mu.Unlock()
 	if !wanted && h.hint != "" {

@@ -149,7 +149,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) && s.fingerprint == "" {
 		// A conflict on an id made up a moment ago: the reply to the first try was lost, and the client sent it again.
 		if !s.handed {
-			q.backlog.added(l, p)
+			q.backlog.add(l, p)
 		}
 		if s.created == nil {
 			return q.Get(ctx, id)

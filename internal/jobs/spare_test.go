@@ -18,7 +18,7 @@ func TestSpareGoesBack(t *testing.T) {
 	b := newBroker(rdb, q.layout, 8, testLog(t))
 	ctx := context.Background()
 	for len(b.spare) < 3 {
-		taken, err := b.pick(ctx, "")
+		taken, err := b.pick(ctx)
 		if err != nil || len(taken) == 0 {
 			t.Fatalf("%d taken, %v", len(taken), err)
 		}

@@ -37,7 +37,7 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 		cmd.SetErr(fmt.Errorf("asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args)))
 		return cmd
 	}
-	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), leaseSeconds, maxHanded)
+	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), handedLeaseSeconds, maxHanded)
 	cmd := submitScript.Run(ctx, c.UniversalClient, append(keys, s.keys...), args...)
 	answer, err := cmd.Slice()
 	if err != nil {

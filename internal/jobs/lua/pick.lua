@@ -1,24 +1,31 @@
 -- Takes the next job from the first of the pending lists that has one, and marks it running.
 -- KEYS: bell, workers with free slots, pending lists in the order to try
--- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs it has heard of on the channel
--- Returns nothing; or 0, without a look, when it is about to hear of as many as it has slots for; or {asynq's message, id, pending list,
---   created, started, attempt, request, client, how many of the lists have more}.
-local channel, free = ARGV[2], tonumber(ARGV[3])
+-- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs it has heard of on the channel, how long it may
+--   be believed to be there in s
+-- Returns {asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}; or, when there
+-- was none, {now, how many jobs are on their way to the worker}; or {now, how many, 1}, without a look, when they take all of its slots.
+local channel, free, coming = ARGV[2], tonumber(ARGV[3]), 0
 if channel ~= '' then
-  free = free - math.max(0, (redis.call('GET', channel) or ARGV[4]) - ARGV[4])
-  if free < 1 then return 0 end
+  local told = redis.call('GET', channel)
+  if told then
+    coming = math.max(0, told - ARGV[4])
+    redis.call('EXPIRE', channel, ARGV[5])
+  else
+    redis.call('SET', channel, ARGV[4], 'EX', ARGV[5])
+  end
+  free = free - coming
+  if free < 1 then return {microseconds(), coming, 1} end
 end
 local function found_none(slots)
   redis.call('DEL', KEYS[1])
   if channel ~= '' then
     redis.call('ZADD', KEYS[2], slots, channel)
-    -- A worker that goes on looks again within seconds.
-    if redis.call('EXPIRE', channel, 3600) == 0 then redis.call('SET', channel, ARGV[4], 'EX', 3600) end
+    redis.call('EXPIRE', KEYS[2], 60)
   end
 end
 if redis.call('EXISTS', unpack(KEYS, 3)) == 0 then
   found_none(free)
-  return false
+  return {microseconds(), coming}
 end
 for i = 3, #KEYS do
   local pending = KEYS[i]
@@ -50,4 +57,4 @@ for i = 3, #KEYS do
   end
 end
 found_none(free)
-return false
+return {microseconds(), coming}

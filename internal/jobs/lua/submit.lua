@@ -1,15 +1,19 @@
 -- Accepts a job: its record, asynq's task, the index and the bell in one step, so that nothing is half accepted. Where a worker waits with
 -- a free slot the job is handed to it in the same step: it runs from then on.
 -- KEYS: asynq's task key, pending list, record, index, bell, workers with free slots
--- ARGV: asynq's message, id, now in ns, request, reply channel or '', client, fingerprint, ttl in s, lease in s, longest request to hand over
+-- ARGV: asynq's message, id, now in ns, request, reply channel or '', client, fingerprint, ttl in s, first lease of a job that is handed
+--   over in s, longest request to hand over
 -- Returns {1, created, 1 when it was handed over} or, when the id is known already, {0, its fingerprint}.
 local known = redis.call('HMGET', KEYS[3], 's', 'fp')
 if known[1] then return {0, known[2]} end
 local created, q = microseconds(), queue_of(KEYS[2])
+-- A Redis that is full or read-only refuses the first write, and asks no more after it.
+redis.call('ZADD', KEYS[4], created, ARGV[2])
+redis.call('EXPIRE', KEYS[4], ARGV[8])
+if redis.call('ZCARD', KEYS[4]) > 11000 then redis.call('ZREMRANGEBYRANK', KEYS[4], 0, 999) end
 
--- Publishes the job to the worker with the most free slots, and reports whether one has heard it. That says that it is there: a connection
--- that has ended has left its channel.
-local function handed_over()
+-- The worker with the most free slots, when it is there: it listens to its channel, and has renewed its word a short time ago.
+local function waiting_worker()
   if #ARGV[4] > tonumber(ARGV[10]) or redis.call('EXISTS', q .. 'paused') == 1 then return false end
   while true do
     local worker = redis.call('ZREVRANGE', KEYS[6], 0, 0, 'WITHSCORES')
@@ -19,19 +23,13 @@ local function handed_over()
       redis.call('DEL', KEYS[6])
       return false
     end
-    local parts, sizes = {ARGV[1], ARGV[2], KEYS[2], created, ARGV[4], ARGV[6]}, {}
-    for i, part in ipairs(parts) do sizes[i] = #part end
-    if redis.call('PUBLISH', worker[1], table.concat(sizes, ' ') .. '\n' .. table.concat(parts)) > 0 then
-      redis.call('ZINCRBY', KEYS[6], -1, worker[1])
-      redis.call('INCR', worker[1])
-      return true
-    end
+    if redis.call('EXISTS', worker[1]) == 1 and redis.call('PUBSUB', 'NUMSUB', worker[1])[2] > 0 then return worker[1] end
     redis.call('ZREM', KEYS[6], worker[1])
     redis.call('DEL', worker[1])
   end
 end
 
-local handed = handed_over()
+local handed = waiting_worker()
 local record = {'s', handed and 'running' or 'queued', 'c', created, 'n', handed and 1 or 0, 'p', KEYS[2], 'req', ARGV[4], 'ttl', ARGV[8]}
 for i, name in ipairs({'reply', 'cl', 'fp'}) do
   if ARGV[4 + i] ~= '' then
@@ -44,13 +42,16 @@ if handed then
   record[#record + 1] = created
 end
 redis.call('HSET', KEYS[3], unpack(record))
-redis.call('ZADD', KEYS[4], created, ARGV[2])
-redis.call('EXPIRE', KEYS[4], ARGV[8])
-if redis.call('ZCARD', KEYS[4]) > 11000 then redis.call('ZREMRANGEBYRANK', KEYS[4], 0, 999) end
 if handed then
   redis.call('HSET', KEYS[1], 'msg', ARGV[1], 'state', 'active')
   redis.call('LPUSH', q .. 'active', ARGV[2])
   redis.call('ZADD', q .. 'lease', math.floor(created / 1000000) + ARGV[9], ARGV[2])
+  redis.call('ZINCRBY', KEYS[6], -1, handed)
+  redis.call('INCR', handed)
+  -- Last, when nothing can be refused any more: a message cannot be taken back.
+  local parts, sizes = {ARGV[1], ARGV[2], KEYS[2], created, ARGV[4], ARGV[6]}, {}
+  for i, part in ipairs(parts) do sizes[i] = #part end
+  redis.call('PUBLISH', handed, table.concat(sizes, ' ') .. '\n' .. table.concat(parts))
   return {1, created, 1}
 end
 redis.call('HSET', KEYS[1], 'msg', ARGV[1], 'state', 'pending', 'pending_since', ARGV[3])
