@@ -44,9 +44,8 @@ type broker struct {
 	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
 	spare []*claim // taken beyond the one that was asked for
 	// What follows is used likewise.
-	empty  bool      // the latest look found nothing, or took the last there was, or jobs were handed over since
-	looked time.Time // when that was
-	hint   string    // of a token off the bell: there may be a job here
+	empty bool   // the latest look found nothing, or took the last there was, or jobs were handed over since
+	hint  string // of a token off the bell: there may be a job here
 
 	hangs atomic.Bool // the last of asynq's commands was not answered in time
 
@@ -173,12 +172,17 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 		if c := b.handout.take(); c != nil {
 			b.empty = b.empty && b.handout.isSure()
 			b.passOn(ctx)
+			if time.Since(c.obtained) > staleDelivery {
+				// Its lease may be over before asynq renews it.
+				_ = b.returned(ctx, c)
+				continue
+			}
 			b.turns.served(c.pending)
 			b.hand(c)
 			return answer(ctx, c.msg)
 		}
 		var err error
-		if b.empty && time.Since(b.looked) < slowPoll {
+		if b.empty && b.handout.lookedLately() {
 			var news bool
 			b.hint, news, err = b.park.wait(b.handout.news)
 			b.empty = news && b.hint == "" && b.handout.isSure()
@@ -272,12 +276,12 @@ type look struct {
 	full   bool
 }
 
-// none takes notice of a look that has brought no job.
-func (b *broker) none(f look) {
+// none takes notice of a look that has brought no job, made when so many had been heard of on the channel.
+func (b *broker) none(f look, heard int) {
 	b.mu.Lock()
 	b.ahead = time.Until(f.now)
 	b.mu.Unlock()
-	b.handout.onTheWay(f.coming)
+	b.handout.onTheWay(f.coming, heard)
 }
 
 // pick takes the next jobs that there are: one, or as long as there were as many as asked for, up to one for each free slot.
@@ -308,7 +312,7 @@ func (b *broker) pick(ctx context.Context) ([]*claim, error) {
 			break
 		}
 		if f.claim == nil {
-			b.none(f)
+			b.none(f, at.heard)
 			continue
 		}
 		b.turns.served(f.claim.pending)
@@ -316,12 +320,12 @@ func (b *broker) pick(ctx context.Context) ([]*claim, error) {
 		taken = append(taken, f.claim)
 	}
 	if len(taken) == n {
-		b.looked, b.hint = time.Now(), ""
-		if b.empty = taken[n-1].last; b.empty {
-			b.handout.listed(at.channel)
-			return taken, nil
+		b.hint, b.empty = "", taken[n-1].last
+		b.handout.looked(at.channel, b.empty)
+		if !b.empty {
+			b.batch = 2 * n
 		}
-		b.batch = 2 * n
+		return taken, nil
 	}
 	b.handout.unsure() // of how many slots it is listed with, if it is
 	return taken, nil
@@ -336,28 +340,25 @@ func (b *broker) pickOne(ctx context.Context, at standing) ([]*claim, error) {
 		case err != nil:
 			return nil, err
 		case f.full:
-			b.none(f)
+			b.none(f, at.heard)
 			b.passOn(ctx)
 			b.park.await(b.handout.news, blockMargin)
 			return nil, nil
 		case f.claim == nil:
-			b.none(f)
+			b.none(f, at.heard)
 			continue
 		}
-		b.looked, b.hint = time.Now(), ""
 		b.turns.served(f.claim.pending)
 		b.took(f.claim)
-		if f.claim.last && !b.layout.cluster { // there the script has seen one lane
-			b.empty = true
-			b.handout.listed(at.channel)
-		} else {
+		b.hint, b.empty = "", f.claim.last && !b.layout.cluster // there the script has seen one lane
+		b.handout.looked(at.channel, b.empty)
+		if !b.empty {
 			b.batch = 2
-			b.handout.unsure()
 		}
 		return []*claim{f.claim}, nil
 	}
-	b.looked, b.hint, b.empty = time.Now(), "", true
-	b.handout.listed(at.channel)
+	b.hint, b.empty = "", true
+	b.handout.looked(at.channel, true)
 	return nil, nil
 }
 
@@ -379,7 +380,7 @@ func (b *broker) leaveSpare(ctx context.Context) error {
 // returned gives back what was taken and not begun.
 func (b *broker) returned(ctx context.Context, c *claim) error {
 	b.idle(c)
-	err := b.release(ctx, c.pending, c.id, asUnbegun, 0, "", "")
+	err := b.release(ctx, c.pending, c.id, startOf(c), asUnbegun, 0, "", "")
 	b.wasFinished(c.id) // asynq has never heard of it
 	return err
 }
@@ -446,9 +447,12 @@ func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, 
 	if e != nil {
 		code, message = string(e.Code), e.Message
 	}
-	now := time.Now().UTC()
+	now, channel := time.Now().UTC(), b.channel()
+	if !b.handout.lookedLately() {
+		channel = "" // whoever comes to this slot is to look first: something may wait that nobody was handed or told of
+	}
 	args := append([]any{c.id, string(status), strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
-		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, b.channel(), believedSeconds}, apart...)
+		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, channel, believedSeconds}, apart...)
 	// The next job for its slot may be there before the answer is.
 	b.mu.Lock()
 	b.finishing++
@@ -474,10 +478,14 @@ const (
 	asStopped = ""
 )
 
-// release gives a job back to its queue; one that has been lost limit times ends with the error.
-func (b *broker) release(ctx context.Context, pending, id, as string, limit int, code Code, message string) error {
+// startOf is when a run has started, as Redis has it.
+func startOf(c *claim) string { return strconv.FormatInt(c.started.UnixMicro(), 10) }
+
+// release gives a job back to its queue, as long as the run is the one that started then; one that has been lost limit times ends with
+// the error.
+func (b *broker) release(ctx context.Context, pending, id, started, as string, limit int, code Code, message string) error {
 	b.handout.unsure() // a slot is free that Redis does not know of
-	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending)}, id, as, limit, string(code), message).Err()
+	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending)}, id, as, limit, string(code), message, started).Err()
 	if errors.Is(err, redis.Nil) {
 		err = nil // not active any more: somebody else took it back
 	}
@@ -493,7 +501,7 @@ func (b *broker) giveBack(ctx context.Context, active string, id any, as string)
 		b.idle(c) // its handler has never been called
 	}
 	pending := strings.TrimSuffix(active, "active") + "pending"
-	if err := b.release(ctx, pending, fmt.Sprint(id), as, maxLost, Crashed, lostMessage); err != nil {
+	if err := b.release(ctx, pending, fmt.Sprint(id), "", as, maxLost, Crashed, lostMessage); err != nil {
 		return answer(ctx, err)
 	}
 	b.wasFinished(fmt.Sprint(id))

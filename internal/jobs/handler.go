@@ -182,7 +182,7 @@ func (h *handler) release(c *claim, as string, cause error) error {
 		message = "no worker could run this job"
 	}
 	err := h.persist(c, func(ctx context.Context) error {
-		return h.broker.release(ctx, c.pending, c.id, as, maxErrors, Internal, message)
+		return h.broker.release(ctx, c.pending, c.id, startOf(c), as, maxErrors, Internal, message)
 	})
 	if as == asLost {
 		h.broker.park.pause(errorRest)

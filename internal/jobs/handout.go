@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ const (
 	// believedSeconds is how long a worker is believed to be there that does not say so again, as it does every slowPoll while it
 	// has a slot free, and with each job that it finishes.
 	believedSeconds = 15
-	// staleDelivery is the age at which a worker leaves a job that it was handed to whoever gets it when its lease ends.
+	// staleDelivery is the age at which a worker gives a job back that it was handed: before asynq renews the lease, it may be over.
 	staleDelivery = 8 * time.Second
 )
 
@@ -45,7 +46,8 @@ type handout struct {
 	heard   int // of jobs, on that channel
 	claims  []*claim
 	coming  time.Time // since when jobs have been on their way and none has come; zero while there are none
-	sure    bool      // that it is in the list: since its last look no job has had to wait
+	sure    bool      // that it is in the list: since its last look no job for all workers has had to wait
+	look    time.Time // when it has last seen the queues
 }
 
 func newHandout() *handout {
@@ -70,11 +72,19 @@ func (h *handout) isSure() bool {
 	return h.sure
 }
 
-// listed is told by an answer of Redis that a channel is in the list now; it may be the worker's no more.
-func (h *handout) listed(channel string) {
+// looked is told by an answer of Redis that the worker has seen the queues, and whether a channel is in the list now; it may be the
+// worker's no more.
+func (h *handout) looked(channel string, listed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.sure = channel != "" && channel == h.channel
+	h.look = time.Now()
+	h.sure = listed && channel != "" && channel == h.channel
+}
+
+func (h *handout) lookedLately() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.look) < slowPoll
 }
 
 // unsure is told that the worker is not in the list, or not with all of its slots.
@@ -103,12 +113,13 @@ func (h *handout) listenOn(channel string) {
 	h.tell()
 }
 
-// onTheWay is told how many jobs Redis has handed over that were not heard of. What takes longer than a blocked command would has been lost.
-func (h *handout) onTheWay(jobs int) {
+// onTheWay is told how many jobs Redis had handed over when so many were heard of. What takes longer than a blocked command would has been
+// lost.
+func (h *handout) onTheWay(jobs, heard int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case jobs == 0:
+	case jobs == 0 || h.heard != heard:
 		h.coming = time.Time{}
 	case h.coming.IsZero():
 		h.coming = time.Now()
@@ -139,44 +150,15 @@ func (b *broker) receive(ctx context.Context) {
 func (b *broker) receiveOn(ctx context.Context, channel string, bounced *sync.WaitGroup) {
 	sub := b.Subscribe(context.WithoutCancel(ctx), channel)
 	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(256))
-	take := func(m any) (unsubscribed, again bool) {
-		switch m := m.(type) {
-		case *redis.Message:
-			b.received(ctx, channel, m.Payload, bounced)
-		case *redis.Subscription:
-			if m.Kind != "subscribe" {
-				return true, false
-			}
-			if b.handout.current() == channel {
-				return false, true // on another connection
-			}
-			b.handout.listenOn(channel)
-		}
-		return false, false
-	}
 	defer func() {
 		b.handout.listenOn("")
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
 		defer cancel()
-		if b.unlist(leave, channel) == nil && ctx.Err() != nil {
-			// What was handed over until now comes before the answer to this.
-			_ = sub.Unsubscribe(leave, channel)
-			for left := false; !left; {
-				select {
-				case m, ok := <-messages:
-					left, _ = take(m)
-					left = left || !ok
-				case <-leave.Done():
-					left = true
-				}
-			}
+		if b.unlist(leave, channel) == nil && sub.Unsubscribe(leave, channel) == nil {
+			b.receiveRest(leave, channel, messages, bounced)
 		}
 		sub.Close()
-		for m := range messages {
-			if m, ok := m.(*redis.Message); ok {
-				b.received(ctx, channel, m.Payload, bounced)
-			}
-		}
+		b.receiveRest(context.WithoutCancel(ctx), channel, messages, bounced)
 	}()
 	for {
 		select {
@@ -188,14 +170,42 @@ func (b *broker) receiveOn(ctx context.Context, channel string, bounced *sync.Wa
 			if !ok {
 				return
 			}
-			if _, again := take(m); again {
-				return
+			switch m := m.(type) {
+			case *redis.Message:
+				b.received(ctx, channel, m.Payload, bounced)
+			case *redis.Subscription:
+				if b.handout.current() == channel {
+					return // on another connection
+				}
+				b.handout.listenOn(channel)
 			}
 		}
 	}
 }
 
-// received takes a job that was handed over. One that there is no slot for goes back at once.
+// receiveRest takes what was handed over before the channel was left, which comes before Redis says that it was, or the end of messages.
+func (b *broker) receiveRest(ctx context.Context, channel string, messages <-chan any, bounced *sync.WaitGroup) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, ok := <-messages:
+			if !ok {
+				return
+			}
+			switch m := m.(type) {
+			case *redis.Message:
+				b.received(ctx, channel, m.Payload, bounced)
+			case *redis.Subscription:
+				if m.Kind == "unsubscribe" {
+					return
+				}
+			}
+		}
+	}
+}
+
+// received takes a job that was handed over. One that there is no slot for, or that has been long on its way, goes back at once.
 func (b *broker) received(ctx context.Context, channel, delivery string, bounced *sync.WaitGroup) {
 	c, err := parseDelivery(delivery)
 	h := b.handout
@@ -205,8 +215,7 @@ func (b *broker) received(ctx context.Context, channel, delivery string, bounced
 		h.heard++
 		h.coming = time.Time{}
 	}
-	stale := err == nil && time.Since(c.started.Add(-b.ahead)) > staleDelivery
-	welcome := err == nil && !stale && b.busy-b.finishing < b.slots && !b.park.stopping()
+	welcome := err == nil && b.busy-b.finishing < b.slots && !b.park.stopping() && time.Since(c.started.Add(-b.ahead)) < staleDelivery
 	if welcome {
 		b.busy++
 		h.claims = append(h.claims, c)
@@ -218,32 +227,25 @@ func (b *broker) received(ctx context.Context, channel, delivery string, bounced
 		h.tell()
 	case err != nil:
 		b.log.Error("a job came in an unknown form; it comes back when its lease ends", "error", err)
-	case stale:
-		b.log.Warn("a job came late; it comes back when its lease ends", "job", c.id)
 	default:
 		bounced.Go(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
 			defer cancel()
-			if err := b.release(ctx, c.pending, c.id, asUnbegun, 0, "", ""); err != nil {
-				b.log.Warn("a job that no slot was free for comes back when its lease ends", "job", c.id, "error", err)
+			if err := b.release(ctx, c.pending, c.id, startOf(c), asUnbegun, 0, "", ""); err != nil {
+				b.log.Warn("a job that could not be begun comes back when its lease ends", "job", c.id, "error", err)
 			}
 			b.wasFinished(c.id) // asynq has never heard of it
 		})
 	}
 }
 
-// leaveHandout has nothing more handed to this worker, and gives back what it was handed and has not begun.
+// leaveHandout gives back what this worker was handed and has not begun, when it receives no more.
 func (b *broker) leaveHandout(ctx context.Context) error {
-	var err error
-	if channel := b.handout.current(); channel != "" {
-		err = b.unlist(ctx, channel)
-	}
+	var errs []error
 	for c := b.handout.take(); c != nil; c = b.handout.take() {
-		if e := b.returned(ctx, c); err == nil {
-			err = e
-		}
+		errs = append(errs, b.returned(ctx, c))
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // unlist takes a channel off the list. What is left there of a worker that could not do so goes with the first job that nobody hears of.

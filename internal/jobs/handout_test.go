@@ -27,22 +27,30 @@ func inList(t *testing.T, rdb redis.UniversalClient) string {
 // waiting is a broker that listens and has found nothing to do: what it is handed nobody runs.
 func waiting(t *testing.T, rdb redis.UniversalClient, y layout, slots int) *broker {
 	t.Helper()
-	b := newBroker(rdb, y, slots, testLog(t))
+	b, _ := waitingUntil(t, rdb, y, slots)
+	return b
+}
+
+// waitingUntil returns how to have it receive no more, too.
+func waitingUntil(t *testing.T, rdb redis.UniversalClient, y layout, slots int) (b *broker, leave func()) {
+	t.Helper()
+	b = newBroker(rdb, y, slots, testLog(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		b.receive(ctx)
 	}()
-	t.Cleanup(func() {
+	leave = func() {
 		cancel()
 		<-done
-	})
+	}
+	t.Cleanup(leave)
 	eventually(t, 10*time.Second, "the worker listens", func() bool { return b.handout.current() != "" })
 	if taken, err := b.pick(ctx); taken != nil || err != nil {
 		t.Fatalf("%v, %v", taken, err)
 	}
-	return b
+	return b, leave
 }
 
 func handed(t *testing.T, b *broker) *claim {
@@ -175,24 +183,65 @@ func TestHandedToNobody(t *testing.T) {
 func TestWithdraw(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
-	b := waiting(t, rdb, q.layout, 2)
+	b, leave := waitingUntil(t, rdb, q.layout, 2)
 	ctx := context.Background()
 	first := submit(t, q, "x", SubmitOptions{Reply: true})
 	eventually(t, 10*time.Second, "the job is handed over", func() bool { return b.standing().heard == 1 })
 	b.park.release()
+	late := submit(t, q, "y", SubmitOptions{Reply: true})
+	queued(t, q, late.ID)
+	channel := b.handout.current()
+	leave()
 	if err := b.leaveHandout(ctx); err != nil {
 		t.Fatal(err)
 	}
 	queued(t, q, first.ID)
-	if n := rdb.Exists(ctx, globalFree, b.handout.current()).Val(); n != 0 {
+	if n := rdb.Exists(ctx, globalFree, channel).Val(); n != 0 {
 		t.Errorf("%d keys are left of it", n)
 	}
-	rdb.ZAdd(ctx, globalFree, z(1, b.handout.current()))
-	late := submit(t, q, "y", SubmitOptions{Reply: true})
-	queued(t, q, late.ID)
 	serve(t, rdb, runnerFunc(echo), ServerOptions{})
 	doneAtOnce(t, q, first.ID, late.ID)
 	empty(t, rdb)
+}
+
+// TestLateDelivery: a job that has been long on its way goes back, and is no attempt.
+func TestLateDelivery(t *testing.T) {
+	rdb := startRedis(t).client()
+	q := newTestQueue(t, rdb, QueueOptions{})
+	b := waiting(t, rdb, q.layout, 2)
+	b.mu.Lock()
+	b.ahead += 2 * staleDelivery
+	b.mu.Unlock()
+	j := submit(t, q, "x", SubmitOptions{Reply: true})
+	queued(t, q, j.ID)
+	if c := b.handout.take(); c != nil {
+		t.Errorf("%s was taken", c.id)
+	}
+	serve(t, rdb, runnerFunc(echo), ServerOptions{})
+	doneAtOnce(t, q, j.ID)
+}
+
+// TestReturnedTwice: the answer to the first time was lost, and the job is somebody else's by now.
+func TestReturnedTwice(t *testing.T) {
+	rdb := startRedis(t).client()
+	q := newTestQueue(t, rdb, QueueOptions{})
+	b := waiting(t, rdb, q.layout, 1)
+	ctx := context.Background()
+	j := submit(t, q, "x", SubmitOptions{})
+	c := handed(t, b)
+	if err := b.returned(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := b.pick(ctx)
+	if err != nil || len(taken) != 1 || taken[0].id != j.ID || taken[0].attempt != 1 {
+		t.Fatalf("%v, %v", taken, err)
+	}
+	if err := b.returned(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := q.Get(ctx, j.ID); err != nil || got.Status != Running || got.Attempts != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
 
 // TestHandedTooMany: a list that is wrong costs no job its time.

@@ -122,11 +122,15 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.housekeep(background) })
 	wg.Go(func() { s.handler.listen(background) })
-	wg.Go(func() { s.broker.receive(background) })
+	receiving, leaveList := context.WithCancel(background)
+	wg.Go(func() {
+		s.broker.receive(receiving)
+		s.withdraw()
+	})
 
 	<-ctx.Done()
 	s.broker.park.release()
-	s.withdraw()
+	leaveList()
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
@@ -143,7 +147,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// withdraw has others get at once what was handed to this worker and not begun.
+// withdraw has others get what was handed to this worker and not begun.
 func (s *Server) withdraw() {
 	ctx, cancel := context.WithTimeout(context.Background(), blockMargin)
 	defer cancel()

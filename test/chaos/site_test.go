@@ -49,7 +49,7 @@ func newSite(t *testing.T, apis, workers int, env ...string) *site {
 	}
 	s.client = traffic.NewClient(urls...)
 	for _, w := range s.workers {
-		w.Await(harness.Warm)
+		w.Await(harness.Proven)
 	}
 	for _, url := range urls {
 		harness.Ready(t, url)
@@ -75,7 +75,7 @@ func (p *part) restart() {
 	p.t.Helper()
 	p.start()
 	if p.program == "worker" {
-		p.Await(harness.Warm)
+		p.Await(harness.Proven)
 	}
 }
 

@@ -57,6 +57,9 @@ func StartStandalone(t testing.TB, env ...string) *Service {
 // Warm is what a worker says when its jails stand.
 const Warm = "jails are warm"
 
+// Proven is what it says next, when it has attacked them: from then on it may be stopped and continued. A proof has its time.
+const Proven = "the walls stand"
+
 // StartWorker adds one more worker and returns at once; Await(Warm) waits until it has its jails.
 func (s *Service) StartWorker(t testing.TB, env ...string) *Process {
 	t.Helper()
