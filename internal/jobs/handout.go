@@ -158,7 +158,11 @@ func (b *broker) receiveOn(ctx context.Context, channel string, bounced *sync.Wa
 			b.receiveRest(leave, channel, messages, bounced)
 		}
 		sub.Close()
-		b.receiveRest(context.WithoutCancel(ctx), channel, messages, bounced)
+		for m := range messages { // what was read and not taken yet
+			if m, ok := m.(*redis.Message); ok {
+				b.received(ctx, channel, m.Payload, bounced)
+			}
+		}
 	}()
 	for {
 		select {
@@ -183,7 +187,7 @@ func (b *broker) receiveOn(ctx context.Context, channel string, bounced *sync.Wa
 	}
 }
 
-// receiveRest takes what was handed over before the channel was left, which comes before Redis says that it was, or the end of messages.
+// receiveRest takes what was handed over before the channel was left, which comes before Redis says that it was.
 func (b *broker) receiveRest(ctx context.Context, channel string, messages <-chan any, bounced *sync.WaitGroup) {
 	for {
 		select {
