@@ -47,6 +47,7 @@ type Worker struct {
 	JailChroot     string        `env:"JAIL_CHROOT" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
 	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs"`
 	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
+	JailSpare      int           `env:"JAIL_SPARE" envDefault:"1" help:"warm jails of each kind beyond the slots, so that a job right behind another need not wait for the next process; 0 saves their memory"`
 	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
 	JobThreads     int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
 	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`

@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	}
 	wantWorker := Worker{
 		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailCgroup: "auto", JailPython: "/usr/bin/python3",
-		JailPreload: Names{"numpy", "pandas"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JobDiskMB: 64, JobThreads: 16,
+		JailPreload: Names{"numpy", "pandas"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JailSpare: 1, JobDiskMB: 64, JobThreads: 16,
 		JobResultBytes: 8 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
 	}
 	if !reflect.DeepEqual(worker, wantWorker) {
@@ -128,6 +128,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"JAIL_PRELOAD", "numpy;pandas", "is not a Python name"},
 		{"DENIED_NAMES", "os,../sys", "is not a Python name"},
 		{"JAIL_MAX_JOBS", "0", "write a number from 1"},
+		{"JAIL_SPARE", "-1", "write a number from 0"},
 		{"JAIL_MAX_AGE", "0s", "write 1s or more"},
 		{"WORKER_CONCURRENCY", "-1", "write a number from 0"},
 		{"EXECUTE_WAIT", "-1s", "too short"},

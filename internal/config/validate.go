@@ -71,6 +71,7 @@ func (w *Worker) validateOwn() error {
 		python,
 		between("JAIL_MAX_JOBS", w.JailMaxJobs, 1, 1<<30),
 		atLeast("JAIL_MAX_AGE", w.JailMaxAge, time.Second),
+		between("JAIL_SPARE", w.JailSpare, 0, 64),
 		between("JOB_DISK_MB", w.JobDiskMB, 1, 1<<20),
 		between("JOB_THREADS", w.JobThreads, 1, 4096),
 		between("JOB_RESULT_BYTES", w.JobResultBytes, 2, 1<<28),

@@ -54,10 +54,10 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New()}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	plan.study = !p.usedOnce()
-	p.loaded = newRack(p, c.Preload, 0)
+	p.loaded = newRack(p, c.Preload)
 	p.plain = p.loaded
 	if len(c.Preload) > 0 {
-		p.plain = newRack(p, nil, spare)
+		p.plain = newRack(p, nil)
 	}
 	if err := p.fill(); err != nil {
 		p.Close()

@@ -133,6 +133,24 @@ def main():
 	})
 }
 
+// TestPoolSpare: a job finds a warm process while others of its worker's slots are being made ready.
+func TestPoolSpare(t *testing.T) {
+	eachPool(t, Config{Slots: 1, Spare: 2}, func(t *testing.T, p *Pool) {
+		seen := map[int]bool{}
+		for range 3 {
+			v, err := p.loaded.take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[v.pid] = true
+			defer p.loaded.put(v)
+		}
+		if len(seen) != 3 || len(p.loaded.idle) != 0 {
+			t.Errorf("%d jails for one slot and two to spare, and %d more", len(seen), len(p.loaded.idle))
+		}
+	})
+}
+
 func TestPoolRetiresByJobs(t *testing.T) {
 	eachPool(t, Config{MaxJobs: 3}, func(t *testing.T, p *Pool) {
 		first := idle(t, p)

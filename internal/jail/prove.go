@@ -101,7 +101,7 @@ func (p *Pool) proving(ctx context.Context, plan plan, alter func(*settings)) (*
 		alter(s)
 	}
 	c := p.config
-	c.Slots, c.Preload, c.Denied, c.Logger = 1, nil, nil, slog.New(slog.DiscardHandler)
+	c.Slots, c.Spare, c.Preload, c.Denied, c.Logger = 1, 0, nil, nil, slog.New(slog.DiscardHandler)
 	return openAs(ctx, c, &plan)
 }
 

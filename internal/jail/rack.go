@@ -24,13 +24,8 @@ type rack struct {
 	mix      mix
 }
 
-// spare is how many jails without libraries there are beyond the slots, where others have some. A job that follows right behind another
-// finds one, while what that one leaves is taken apart and the next process walled, which takes longer than a small job. It costs 10 MB;
-// with pandas it would be 55.
-const spare = 1
-
-func newRack(p *Pool, preload []string, beyond int) *rack {
-	size := p.config.Slots + beyond
+func newRack(p *Pool, preload []string) *rack {
+	size := p.config.Slots + p.config.Spare
 	if p.usedOnce() {
 		size = 2 * p.config.Slots // the next jail stands beside each that is in use
 	}

@@ -21,7 +21,7 @@ import (
 // OpenPool starts the jails that cfg asks for and returns when all of them are warm.
 func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.Pool, error) {
 	c := jail.Config{
-		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge,
+		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), Spare: cfg.JailSpare, MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge,
 		Cgroup: jail.CgroupUse(cfg.JailCgroup), Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
 		Limits: jail.Limits{
 			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
