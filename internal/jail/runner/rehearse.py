@@ -10,7 +10,7 @@ import sys
 # How long, in ms, a child must have been idle before it takes the first steps, and then before the deeper ones. Under steady load
 # the processors are wanted for jobs: there a rehearsal takes as much from one job as it gives to the next, and more where the
 # next has another library in mind (numpy jobs one after the other: 5.1 ms of CPU time each instead of 6.9).
-IDLE_MS, DEEPER_IDLE_MS = 12, 20
+IDLE_MS, DEEPER_IDLE_MS = 40, 20
 
 
 def kinds():
