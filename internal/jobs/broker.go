@@ -74,9 +74,8 @@ type claim struct {
 
 func newBroker(rdb redis.UniversalClient, y layout, slots int, log *slog.Logger) *broker {
 	return &broker{
-		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y), handout: newHandout(), slots: slots,
-		batch:  1,
-		claims: map[string]*claim{}, finished: map[string]struct{}{},
+		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y), handout: newHandout(),
+		slots: slots, batch: 1, claims: map[string]*claim{}, finished: map[string]struct{}{},
 	}
 }
 

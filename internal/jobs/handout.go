@@ -155,43 +155,30 @@ func (b *broker) receiveOn(ctx context.Context, channel string, bounced *sync.Wa
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
 		defer cancel()
 		if b.unlist(leave, channel) == nil && sub.Unsubscribe(leave, channel) == nil {
-			b.receiveRest(leave, channel, messages, bounced)
+			// What was handed over before comes before Redis says that the channel is left.
+			b.hear(leave, nil, channel, messages, bounced, func(m *redis.Subscription) bool { return m.Kind == "unsubscribe" })
 		}
 		sub.Close()
-		for m := range messages { // what was read and not taken yet
-			if m, ok := m.(*redis.Message); ok {
-				b.received(ctx, channel, m.Payload, bounced)
-			}
-		}
+		// What was read and not taken yet.
+		b.hear(context.WithoutCancel(ctx), nil, channel, messages, bounced, func(*redis.Subscription) bool { return false })
 	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-b.handout.renew:
-			return
-		case m, ok := <-messages:
-			if !ok {
-				return
-			}
-			switch m := m.(type) {
-			case *redis.Message:
-				b.received(ctx, channel, m.Payload, bounced)
-			case *redis.Subscription:
-				if b.handout.current() == channel {
-					return // on another connection
-				}
-				b.handout.listenOn(channel)
-			}
+	b.hear(ctx, b.handout.renew, channel, messages, bounced, func(*redis.Subscription) bool {
+		if b.handout.current() == channel {
+			return true // on another connection
 		}
-	}
+		b.handout.listenOn(channel)
+		return false
+	})
 }
 
-// receiveRest takes what was handed over before the channel was left, which comes before Redis says that it was.
-func (b *broker) receiveRest(ctx context.Context, channel string, messages <-chan any, bounced *sync.WaitGroup) {
+// hear takes what comes on a channel until ctx or messages end, stop has a token, or what Redis says of the subscription is the last.
+func (b *broker) hear(ctx context.Context, stop <-chan struct{}, channel string, messages <-chan any, bounced *sync.WaitGroup,
+	last func(*redis.Subscription) bool) {
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-stop:
 			return
 		case m, ok := <-messages:
 			if !ok {
@@ -201,7 +188,7 @@ func (b *broker) receiveRest(ctx context.Context, channel string, messages <-cha
 			case *redis.Message:
 				b.received(ctx, channel, m.Payload, bounced)
 			case *redis.Subscription:
-				if m.Kind == "unsubscribe" {
+				if last(m) {
 					return
 				}
 			}
@@ -232,13 +219,13 @@ func (b *broker) received(ctx context.Context, channel, delivery string, bounced
 	case err != nil:
 		b.log.Error("a job came in an unknown form; it comes back when its lease ends", "error", err)
 	default:
+		c.idle = true // it has never had a slot
 		bounced.Go(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockMargin)
 			defer cancel()
-			if err := b.release(ctx, c.pending, c.id, startOf(c), asUnbegun, 0, "", ""); err != nil {
+			if err := b.returned(ctx, c); err != nil {
 				b.log.Warn("a job that could not be begun comes back when its lease ends", "job", c.id, "error", err)
 			}
-			b.wasFinished(c.id) // asynq has never heard of it
 		})
 	}
 }
@@ -275,12 +262,12 @@ func parseDelivery(text string) (*claim, error) {
 	if len(parts) != 6 || rest != "" {
 		return nil, fmt.Errorf("delivery: %d parts and %d bytes", len(parts), len(rest))
 	}
-	created, err := micros(parts[3])
-	if err != nil || created == nil {
-		return nil, fmt.Errorf("delivery: created %.100q", parts[3])
+	created, err := moment(parts[3])
+	if err != nil {
+		return nil, fmt.Errorf("delivery: created: %w", err)
 	}
 	return &claim{
-		msg: parts[0], id: parts[1], pending: parts[2], created: *created, started: *created, request: parts[4], client: parts[5],
+		msg: parts[0], id: parts[1], pending: parts[2], created: created, started: created, request: parts[4], client: parts[5],
 		attempt: 1, obtained: time.Now(),
 	}, nil
 }

@@ -67,7 +67,7 @@ func (b *broker) pick(ctx context.Context) ([]*claim, error) {
 	if at.free < 1 {
 		return nil, nil // it was handed one meanwhile
 	}
-	n := max(1, min(b.batch, at.free, maxBatch))
+	n := min(b.batch, at.free, maxBatch)
 	if b.layout.cluster || n == 1 {
 		return b.pickOne(ctx, at)
 	}
@@ -149,15 +149,14 @@ func parseLook(v []any, err error) (look, error) {
 	if err != nil {
 		return look{}, err
 	}
-	s := func(i int) string { t, _ := v[i].(string); return t }
 	switch len(v) {
 	case 2, 3:
-		now, err := micros(s(0))
-		if err != nil || now == nil {
-			return look{}, fmt.Errorf("pick: now %q", s(0))
+		now, err := moment(text(v[0]))
+		if err != nil {
+			return look{}, fmt.Errorf("pick: now: %w", err)
 		}
 		coming, _ := v[1].(int64)
-		return look{now: *now, coming: int(coming), full: len(v) == 3}, nil
+		return look{now: now, coming: int(coming), full: len(v) == 3}, nil
 	case 9:
 		c, err := parseClaim(v)
 		return look{claim: c}, err
@@ -165,20 +164,22 @@ func parseLook(v []any, err error) (look, error) {
 	return look{}, fmt.Errorf("pick: %d values", len(v))
 }
 
-func parseClaim(v []any) (*claim, error) {
-	s := func(i int) string { t, _ := v[i].(string); return t }
-	c := &claim{msg: s(0), id: s(1), pending: s(2), request: s(6), client: s(7), obtained: time.Now()}
-	created, err := micros(s(3))
-	if err != nil || created == nil {
-		return nil, fmt.Errorf("pick: created %q", s(3))
+func parseClaim(v []any) (_ *claim, err error) {
+	c := &claim{msg: text(v[0]), id: text(v[1]), pending: text(v[2]), request: text(v[6]), client: text(v[7]), obtained: time.Now()}
+	if c.created, err = moment(text(v[3])); err != nil {
+		return nil, fmt.Errorf("pick: created: %w", err)
 	}
-	started, err := micros(s(4))
-	if err != nil || started == nil {
-		return nil, fmt.Errorf("pick: started %q", s(4))
+	if c.started, err = moment(text(v[4])); err != nil {
+		return nil, fmt.Errorf("pick: started: %w", err)
 	}
-	c.created, c.started = *created, *started
 	n, _ := v[5].(int64)
 	more, _ := v[8].(int64)
 	c.attempt, c.last = int(n), more == 0
 	return c, nil
+}
+
+// text is a string among a script's answers; empty where it is anything else.
+func text(v any) string {
+	s, _ := v.(string)
+	return s
 }

@@ -89,6 +89,15 @@ func micros(s string) (*time.Time, error) {
 	return &t, nil
 }
 
+// moment is micros of a time that must be there.
+func moment(text string) (time.Time, error) {
+	t, err := micros(text)
+	if err != nil || t == nil {
+		return time.Time{}, fmt.Errorf("%.100q is no time", text)
+	}
+	return *t, nil
+}
+
 // document is the job as it ends with this outcome.
 func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 	usage := o.Usage
