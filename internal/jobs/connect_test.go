@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"safepy/internal/localredis"
+	"safepy/test/ports"
 )
 
 // endToEnd is what must work on every kind of Redis.
@@ -235,12 +236,12 @@ func TestProtocol(t *testing.T) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Cleanup(port.Release)
+	return port.String()
 }
 
 func certificate(t *testing.T, dir string) {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"safepy/test/ports"
 )
 
 // service is the real thing: a Redis set up as deploy/docker-compose.yml has it, and the two programs.
@@ -19,6 +21,7 @@ type service struct {
 	meter              *meter
 	redis, api, worker *process
 	data               string
+	ports              []*ports.Port
 }
 
 // settings are those of worker, of the floor's pool and of api. Results are kept for a short time only: the 1 MiB ones would fill
@@ -39,23 +42,24 @@ func startService(ctx context.Context, o options, slots int) (s *service, err er
 	if s.data, err = os.MkdirTemp("", "safepy-bench-"); err != nil {
 		return s, err
 	}
-	var addresses [3]string
-	for i := range addresses {
-		if addresses[i], err = freeAddress(); err != nil {
+	var own [3]*ports.Port
+	for i := range own {
+		if own[i], err = ports.Take(); err != nil {
 			return s, err
 		}
+		s.ports = append(s.ports, own[i])
 	}
-	s.address = addresses[0]
-	_, redisPort, _ := net.SplitHostPort(addresses[1])
-	s.redis, err = start(s.meter, nil, "redis-server", "--bind", "127.0.0.1", "--port", redisPort, "--dir", s.data, "--save", "",
+	api, redis, worker := own[0], own[1], own[2]
+	s.address = api.Address()
+	s.redis, err = start(s.meter, nil, "redis-server", "--bind", "127.0.0.1", "--port", redis.String(), "--dir", s.data, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--loglevel", "warning")
 	if err != nil {
 		return s, err
 	}
-	if err := reachable(ctx, addresses[1], s.redis); err != nil {
+	if err := reachable(ctx, redis.Address(), s.redis); err != nil {
 		return s, err
 	}
-	env := append(settings(o, slots), "REDIS_URL=redis://"+addresses[1]+"/0", "LISTEN_ADDR="+s.address, "WORKER_ADDR="+addresses[2])
+	env := append(settings(o, slots), "REDIS_URL=redis://"+redis.Address()+"/0", "LISTEN_ADDR="+s.address, "WORKER_ADDR="+worker.Address())
 	if s.api, err = start(s.meter, env, filepath.Join(o.bin, "api")); err != nil {
 		return s, err
 	}
@@ -63,16 +67,6 @@ func startService(ctx context.Context, o options, slots int) (s *service, err er
 		return s, err
 	}
 	return s, s.ready(ctx)
-}
-
-// freeAddress is one of loopback that nothing listened on a moment ago.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 const startPatience = 60 * time.Second
@@ -131,6 +125,9 @@ func (s *service) stop() {
 		}
 	}
 	s.meter.close()
+	for _, p := range s.ports {
+		p.Release()
+	}
 	if s.data != "" {
 		os.RemoveAll(s.data)
 	}

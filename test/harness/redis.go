@@ -1,12 +1,12 @@
 package harness
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
+
+	"safepy/test/ports"
 )
 
 // Redis is a redis-server of a test's own, on a unix socket or on a port.
@@ -59,13 +59,13 @@ func (r *Redis) Start() {
 	r.Await("(?i)ready to accept connections")
 }
 
-// FreePort is a port that nobody had a moment ago.
+// FreePort is a port of 127.0.0.1 that is the test's until its end.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Cleanup(port.Release)
+	return port.String()
 }
