@@ -39,7 +39,8 @@ type backlog struct {
 	added     [][]int // likewise, by this process since the last look began
 	waiting   int     // at the last look, and what this process has added since it began
 	doubtful  int     // of those waiting, added while Redis was asked: counted twice, perhaps
-	reserved  int     // of those, not yet sent
+	reserved  int     // places taken beside those: by submissions on their way
+	choices   [][]int // per lane and priority, those places: else all of a burst would go to the lane that was shortest before it
 	looked    time.Time
 	processed int64
 	rate      float64 // jobs per second
@@ -53,7 +54,7 @@ type backlog struct {
 func newBacklog(rdb redis.UniversalClient, y layout, limit int) *backlog {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &backlog{rdb: rdb, layout: y, limit: limit, kick: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
-	b.lengths, b.added = perQueue(y), perQueue(y)
+	b.lengths, b.added, b.choices = perQueue(y), perQueue(y), perQueue(y)
 	go b.run(ctx)
 	return b
 }
@@ -90,24 +91,33 @@ func (b *backlog) run(ctx context.Context) {
 	}
 }
 
-// reserve takes one of the places in the queue, or says that it is full. The reservation must be released once the job is
-// sent or given up.
-func (b *backlog) reserve(ctx context.Context) (release func(), err error) {
-	if ok, _ := b.place(); ok {
-		return b.release, nil
+// reservation is one of the places in the queue, and the lane that was the best for it. It must be released once the job is sent or
+// given up.
+type reservation struct {
+	lane lane
+	// crowded are the lanes in which more than lightLoad jobs wait, as two hexadecimal digits each.
+	crowded string
+	release func()
+}
+
+// reserve takes a place for a job of this priority, or says that the queue is full.
+func (b *backlog) reserve(ctx context.Context, p Priority) (*reservation, error) {
+	rank := p.rank()
+	if r, _ := b.place(rank); r != nil {
+		return r, nil
 	}
 	// Perhaps only what we know is full. Whoever comes second finds fresh numbers.
 	b.looking.Lock()
 	defer b.looking.Unlock()
-	ok, fresh := b.place()
-	if !ok && !fresh {
+	r, fresh := b.place(rank)
+	if r == nil && !fresh {
 		if err := b.look(ctx); err != nil {
 			return nil, err
 		}
-		ok, _ = b.place()
+		r, _ = b.place(rank)
 	}
-	if ok {
-		return b.release, nil
+	if r != nil {
+		return r, nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,7 +125,7 @@ func (b *backlog) reserve(ctx context.Context) (release func(), err error) {
 }
 
 // place takes a place if there is one by what is known, and says whether that is good enough to refuse.
-func (b *backlog) place() (ok, fresh bool) {
+func (b *backlog) place(rank int) (r *reservation, fresh bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	age := time.Since(b.looked)
@@ -126,25 +136,26 @@ func (b *backlog) place() (ok, fresh bool) {
 		}
 	}
 	if b.limit > 0 && age > unknownAge {
-		return false, false
+		return nil, false
 	}
 	if b.limit > 0 && b.waiting+b.reserved >= b.limit {
-		return false, age < fullAge && b.doubtful == 0
+		return nil, age < fullAge && b.doubtful == 0
 	}
+	l, crowded := b.shortest(rank)
 	b.reserved++
-	return true, true
+	b.choices[l][rank]++
+	return &reservation{l, crowded, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.reserved--
+		b.choices[l][rank]--
+	}}, true
 }
 
 // stale makes the next refusal look again: a place has become free.
 func (b *backlog) stale() {
 	b.mu.Lock()
 	b.looked = time.Time{}
-	b.mu.Unlock()
-}
-
-func (b *backlog) release() {
-	b.mu.Lock()
-	b.reserved--
 	b.mu.Unlock()
 }
 
@@ -232,21 +243,19 @@ func (b *backlog) retryAfter() time.Duration {
 	return min(max(wait, least), most)
 }
 
-// shortest is a lane than which none is shorter, and crowded are those in which more than lightLoad jobs wait, as two hexadecimal
-// digits each. A client's first job goes to the shortest, so that it never stands behind somebody's thousand, and draws the
-// others after it.
-func (b *backlog) shortest(p Priority) (best lane, crowded string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	rank, start := p.rank(), rand.IntN(b.layout.lanes)
-	best = lane(start)
+// shortest is a lane than which none is shorter, and the crowded ones. A client's first job goes to the shortest, so that it never
+// stands behind somebody's thousand, and draws the others after it. Called with the lock held.
+func (b *backlog) shortest(rank int) (best lane, crowded string) {
+	start := rand.IntN(b.layout.lanes)
+	best, least := lane(start), math.MaxInt
 	var over []byte
 	for i := range b.layout.lanes {
 		l := lane((start + i) % b.layout.lanes)
-		if b.lengths[l][rank] < b.lengths[best][rank] {
-			best = l
+		waiting := b.lengths[l][rank]
+		if n := waiting + b.choices[l][rank]; n < least {
+			best, least = l, n
 		}
-		if b.lengths[l][rank] > lightLoad {
+		if waiting > lightLoad {
 			over = append(hex.AppendEncode(over, []byte{byte(l)}), ' ')
 		}
 	}

@@ -105,6 +105,47 @@ func TestRetryAfterFollowsTheDrainRate(t *testing.T) {
 	}
 }
 
+// TestBurstIsSpread: jobs that are submitted at the same time choose their lanes knowing of one another, or some of them would wait for
+// many that came later.
+func TestBurstIsSpread(t *testing.T) {
+	b := newBacklog(startRedis(t).client(), layout{lanes: minLanes}, 0)
+	defer b.close()
+	const each = 8
+	var burst []*reservation
+	got := map[lane]int{}
+	for range each * minLanes {
+		r, err := b.reserve(context.Background(), Default)
+		if err != nil {
+			t.Fatal(err)
+		}
+		burst = append(burst, r)
+		got[r.lane]++
+	}
+	for l := range lane(minLanes) {
+		if got[l] != each {
+			t.Errorf("lane %d was chosen %d times of %d", l, got[l], len(burst))
+		}
+	}
+	// What was reserved for others and given up is no reason to leave a lane.
+	for _, r := range burst {
+		if r.lane == 5 {
+			r.release()
+		}
+	}
+	for range each {
+		r, err := b.reserve(context.Background(), Default)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.lane != 5 {
+			t.Errorf("lane %d was chosen, and 5 is empty", r.lane)
+		}
+	}
+	if r, err := b.reserve(context.Background(), High); err != nil || b.choices[r.lane][High.rank()] != 1 {
+		t.Errorf("another priority: %+v, error %v", r, err)
+	}
+}
+
 func TestClientInFlight(t *testing.T) {
 	s := startRedis(t)
 	rdb := s.client()

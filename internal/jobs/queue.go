@@ -107,8 +107,7 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 		priority = Default
 	}
 	s := &submission{body: body, ttl: q.o.ResultTTL, client: o.Client}
-	shortest, crowded := q.backlog.shortest(priority)
-	id, keyed := newID(shortest), ""
+	keyed := ""
 	if o.IdempotencyKey != "" {
 		keyed = keyedID(q.layout.home(o.Client), o.Client, o.IdempotencyKey)
 		s.fingerprint = fingerprint(body)
@@ -118,12 +117,13 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 			return known, submitError(caller, err)
 		}
 	}
-	release, err := q.backlog.reserve(ctx)
+	place, err := q.backlog.reserve(ctx, priority)
 	if err != nil {
 		return nil, submitError(caller, err)
 	}
-	defer release()
-	if id, err = q.admit(ctx, o.Client, id, keyed, crowded); err != nil {
+	defer place.release()
+	id, err := q.admit(ctx, o.Client, newID(place.lane), keyed, place.crowded)
+	if err != nil {
 		return nil, submitError(caller, err)
 	}
 	l, _ := laneOf(id)
