@@ -28,9 +28,11 @@ type Pool struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // what starts and closes jails
-	crew   *crew.Crew
-	mu     sync.Mutex
-	closed bool
+	// succession is held while a jail is started in the place of one that still serves.
+	succession sync.Mutex
+	crew       *crew.Crew
+	mu         sync.Mutex
+	closed     bool
 }
 
 // Open starts a pool and returns when every slot is warm.
@@ -73,16 +75,7 @@ func (p *Pool) fill() error {
 	failures := make(chan error, p.loaded.size+p.plain.size)
 	var starts sync.WaitGroup
 	for _, r := range p.racks() {
-		for range r.size {
-			starts.Go(func() {
-				v, err := r.start()
-				if err != nil {
-					failures <- err
-					return
-				}
-				r.put(v)
-			})
-		}
+		r.fill(&starts, failures)
 	}
 	starts.Wait()
 	close(failures)

@@ -183,6 +183,44 @@ func TestPoolRetiresByAge(t *testing.T) {
 	})
 }
 
+// Jails that start together do not retire together: while one starts anew the others have its processors.
+func TestPoolRetiresOneByOne(t *testing.T) {
+	eachPool(t, Config{Slots: 3, MaxJobs: 30}, func(t *testing.T, p *Pool) {
+		settled := func() (pids []int) {
+			eventually(t, "three jails, none about to retire", func() bool {
+				r := p.loaded
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				if len(r.idle) < 3 || slices.ContainsFunc(r.idle, func(v *server) bool { return v.retiring }) {
+					return false
+				}
+				pids = nil
+				for _, v := range r.idle {
+					pids = append(pids, v.pid)
+				}
+				return true
+			})
+			return pids
+		}
+		known, since := settled(), 0
+		for ran, retired := 0, 0; retired < 6; ran++ {
+			wantResult(t, p, "def main(): return 1", "1")
+			since++
+			now := settled()
+			fresh := slices.DeleteFunc(slices.Clone(now), func(pid int) bool { return slices.Contains(known, pid) })
+			if len(fresh) == 0 {
+				continue
+			}
+			// Three jails of 30 jobs each: one after 30 jobs, with a few less or more where a job overtook another's return.
+			if len(fresh) > 1 || since < 20 || since > 40 {
+				t.Errorf("after %d jobs, the last %d of them since the one before: %d jails are new", ran, since, len(fresh))
+			}
+			known, since = now, 0
+			retired += len(fresh)
+		}
+	})
+}
+
 func TestPoolUsedOnce(t *testing.T) {
 	eachPool(t, Config{MaxJobs: 1}, func(t *testing.T, p *Pool) {
 		known := map[int]bool{}

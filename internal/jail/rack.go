@@ -32,6 +32,22 @@ func newRack(p *Pool, preload []string) *rack {
 	return &rack{pool: p, preload: preload, size: size, ready: make(chan struct{}, size), mix: newMix()}
 }
 
+// fill starts every jail; each says how that went. They retire one by one: the first ones served alike, and would all start anew at the
+// same time.
+func (r *rack) fill(starts *sync.WaitGroup, failures chan<- error) {
+	for i := range r.size {
+		starts.Go(func() {
+			v, err := r.start()
+			if err != nil {
+				failures <- err
+				return
+			}
+			v.life = 1 - float64(i)/float64(r.size)
+			r.put(v)
+		})
+	}
+}
+
 func (r *rack) start() (*server, error) {
 	v, err := r.pool.plan.start(r.preload)
 	if err != nil {
@@ -115,17 +131,18 @@ func (r *rack) giveBack(v *server) {
 		r.replace(v, err.Error())
 		return
 	}
-	c := r.pool.config
-	over := v.served >= c.MaxJobs || time.Since(v.started) >= c.MaxAge || v.grown()
-	if over && !v.retiring {
+	if !v.retiring && v.over(r.pool.config) {
 		v.retiring = true
 		r.pool.background(func() { r.succeed(v) })
 	}
 	r.put(v)
 }
 
-// succeed starts a jail in the place of v, which goes on serving until that one is warm.
+// succeed starts a jail in the place of v, which goes on serving until that one is warm. Only one is started so at a time: with libraries
+// it takes a second of a processor, which the jobs want, too.
 func (r *rack) succeed(v *server) {
+	r.pool.succession.Lock()
+	defer r.pool.succession.Unlock()
 	successor := r.startAgain()
 	if successor == nil {
 		return
@@ -168,7 +185,7 @@ func (r *rack) replace(v *server, why string) {
 
 // startAgain starts a jail, trying until it works: without it a slot would be gone for good. It returns nil when the pool closes.
 func (r *rack) startAgain() *server {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 30*time.Second) {
+	for wait := 100 * time.Millisecond; r.pool.ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		v, err := r.start()
 		if err == nil {
 			return v
@@ -177,9 +194,9 @@ func (r *rack) startAgain() *server {
 		select {
 		case <-time.After(wait):
 		case <-r.pool.ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 func (r *rack) discard(v *server) {

@@ -72,6 +72,8 @@ type server struct {
 	knows   chan bool
 	started time.Time
 	served  int
+	// life is the part of Config.MaxJobs and Config.MaxAge after which it retires.
+	life float64
 	// next is the child that is walled and waits for a job.
 	next *child
 	// retiring is set once a successor has been asked for; successor, guarded by the rack, when it is warm; replaced, guarded
@@ -103,7 +105,7 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), cleanup: cleanup,
+		started: time.Now(), life: 1, cleanup: cleanup,
 	}
 	path, args, err := p.command(s)
 	if err != nil {
@@ -352,6 +354,11 @@ func (v *server) grown() bool {
 		v.firstRSS = rss
 	}
 	return rss > v.firstRSS+growthAllowed
+}
+
+// over reports whether the jail's time is over.
+func (v *server) over(c Config) bool {
+	return float64(v.served) >= v.life*float64(c.MaxJobs) || float64(time.Since(v.started)) >= v.life*float64(c.MaxAge) || v.grown()
 }
 
 // alive reports whether the jail is still there.
