@@ -24,6 +24,7 @@ type executed struct {
 
 // execute runs a script and waits for it. When the wait is over first, the job goes on and the client is told where to look.
 func (s *Server) execute(c echo.Context) error {
+	begun := time.Now()
 	onDisconnect, err := boolParam(c, "cancel_on_disconnect")
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (s *Server) execute(c echo.Context) error {
 	if !job.Status.Final() {
 		return sendJob(c, http.StatusAccepted, job)
 	}
-	setOutcomeHeaders(c.Response().Header(), job)
+	setOutcomeHeaders(c.Response().Header(), job, time.Since(begun))
 	if job.Status == jobs.Completed {
 		return send(c, http.StatusOK, executed{
 			Result: job.Result, Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout), checked: job.ResultChecked,
@@ -134,10 +135,11 @@ const (
 	headerTruncated    = "X-Truncated"
 )
 
-// setOutcomeHeaders says in headers what the two fields of /execute have no room for.
-func setOutcomeHeaders(h http.Header, job *jobs.Job) {
+// setOutcomeHeaders says in headers what the two fields of /execute have no room for. total is what the request took here.
+func setOutcomeHeaders(h http.Header, job *jobs.Job, total time.Duration) {
 	if u := job.Usage; u != nil {
-		h.Set(headerServerTiming, fmt.Sprintf("queue;dur=%s, setup;dur=%s, run;dur=%s", ms(u.QueueMS), ms(u.SetupMS), ms(u.WallMS)))
+		h.Set(headerServerTiming, fmt.Sprintf("queue;dur=%s, setup;dur=%s, run;dur=%s, total;dur=%s",
+			ms(u.QueueMS), ms(u.SetupMS), ms(u.WallMS), ms(float64(total)/float64(time.Millisecond))))
 	}
 	var cut []string
 	if job.Truncated.Stdout {

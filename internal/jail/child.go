@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,8 @@ type child struct {
 	walled chan struct{}
 	// flooded receives one value for each stream that passes its bound.
 	flooded chan struct{}
+	// ordered is when its fork was asked for, from its server's start on.
+	ordered time.Duration
 }
 
 // resultSlack is what a result's header (error, traceback, files) may take beside the result itself.
@@ -154,6 +157,8 @@ type reader struct {
 	done chan struct{} // closed at the end of the pipe
 	// grown is sent to, without waiting, whenever something came.
 	grown chan struct{}
+	// first is when the first byte or the end came, known when first, in startReader, is closed.
+	first time.Time
 
 	mu    sync.Mutex
 	kept  []byte
@@ -167,11 +172,14 @@ func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<
 	r := &reader{file: f, done: make(chan struct{}), grown: make(chan struct{}, 1)}
 	go func() {
 		defer close(r.done)
-		defer func() {
+		came := func() {
 			if first != nil {
+				r.first = time.Now()
 				close(first)
+				first = nil
 			}
-		}()
+		}
+		defer came()
 		buffer := make([]byte, 4<<10)
 		for {
 			n, err := f.Read(buffer)
@@ -181,10 +189,7 @@ func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<
 				if before <= flood && r.total > flood {
 					flooded <- struct{}{}
 				}
-				if first != nil {
-					close(first)
-					first = nil
-				}
+				came()
 				select {
 				case r.grown <- struct{}{}:
 				default:

@@ -29,6 +29,8 @@ type childEnd struct {
 	status syscall.WaitStatus
 	cpu    time.Duration
 	maxRSS int64
+	// namespaces is how long the server took to make the latest ones, for a job to come.
+	namespaces time.Duration
 }
 
 func (v *server) receive() (event, error) {
@@ -52,15 +54,15 @@ func parseEvent(message []byte) (e event, err error) {
 	switch string(word) {
 	case "forked":
 		e.forked = true
-	case "ended": // status, CPU time in microseconds, most memory in bytes
-		var numbers [3]int64
+	case "ended": // status, CPU time in us, most memory in bytes, time for namespaces in ns
+		var numbers [4]int64
 		for i := range numbers {
 			word, rest, _ = bytes.Cut(rest, []byte(" "))
 			if numbers[i], err = strconv.ParseInt(string(word), 10, 64); err != nil {
 				return e, err
 			}
 		}
-		e.ended = &childEnd{syscall.WaitStatus(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, numbers[2]}
+		e.ended = &childEnd{syscall.WaitStatus(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, numbers[2], time.Duration(numbers[3])}
 	default:
 		err = json.Unmarshal(message, &e)
 	}
@@ -77,6 +79,7 @@ func (v *server) listen() {
 		}
 		if e.forked {
 			expose(e.pid)
+			v.forkedAt.Store(int64(time.Since(v.started)))
 			v.forked.Store(int64(e.pid))
 			select {
 			case v.knows <- true:

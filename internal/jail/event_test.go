@@ -6,13 +6,13 @@ import (
 )
 
 func TestParseEvent(t *testing.T) {
-	for _, message := range []string{"", "ended", "ended 0 1", "ended 0 x 1", "ende", "{"} {
+	for _, message := range []string{"", "ended", "ended 0 1", "ended 0 1 2", "ended 0 x 1 0", "ende", "{"} {
 		if e, err := parseEvent([]byte(message)); err == nil {
 			t.Errorf("%q is taken for %+v", message, e)
 		}
 	}
-	e, err := parseEvent([]byte("ended 139 1500 4096"))
-	if want := (childEnd{139, 1500 * time.Microsecond, 4096}); err != nil || e.ended == nil || *e.ended != want {
+	e, err := parseEvent([]byte("ended 139 1500 4096 700000"))
+	if want := (childEnd{139, 1500 * time.Microsecond, 4096, 700 * time.Microsecond}); err != nil || e.ended == nil || *e.ended != want {
 		t.Errorf("%+v, %v, want %+v", e.ended, err, want)
 	}
 	if e, err := parseEvent([]byte("forked")); err != nil || !e.forked {

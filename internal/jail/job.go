@@ -84,4 +84,15 @@ type Usage struct {
 	CPU time.Duration
 	// MemoryPeakBytes is the largest resident size beyond what the process had before it saw the script.
 	MemoryPeakBytes int64
+	Making          Making
+}
+
+// Making is what it took to make the walled process that ran a job, nearly always before the job came.
+type Making struct {
+	// Fork is from the order to fork to the server's word that it has, where the job is not the jail's own first process.
+	Fork time.Duration
+	// Namespaces is what a set of fresh namespaces took; 0 before the first job of a jail, and where it gets none.
+	Namespaces time.Duration
+	// Walls is from the fork, or the order where there is none, to the last wall.
+	Walls time.Duration
 }

@@ -109,9 +109,15 @@ func TestPoolRuns(t *testing.T) {
 		if o.Usage.Wall <= 0 || o.Usage.CPU <= 0 || o.Usage.CPU > patience {
 			t.Errorf("usage %+v", o.Usage)
 		}
+		if m := o.Usage.Making; m.Walls <= 0 || m.Fork < 0 || (m.Fork == 0) != (p.Isolation() == Process) {
+			t.Errorf("making %+v", m)
+		}
 		o, err = p.Run(t.Context(), Job{Script: "import os\ndef main(): ..."})
 		if err != nil || o.Failure == nil || o.Failure.Code != DangerousImport {
 			t.Errorf("%v, %+v", err, o.Failure)
+		}
+		if m := o.Usage.Making; (m.Namespaces > 0) != (p.Isolation() != Process) {
+			t.Errorf("making %+v", m)
 		}
 	})
 }

@@ -94,12 +94,22 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
 		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: max(0, seen.cpu-before),
-		MemoryPeakBytes: max(0, seen.maxRSS-v.baseRSS),
+		MemoryPeakBytes: max(0, seen.maxRSS-v.baseRSS), Making: v.making(c),
 	}
 	if !seen.gone {
 		settle = v.settle
 	}
 	return o, settle, nil
+}
+
+// making is what was measured while a walled child was made.
+func (v *server) making(c *child) Making {
+	m := Making{Namespaces: v.namespaces, Walls: c.result.first.Sub(v.started) - c.ordered}
+	if forked := time.Duration(v.forkedAt.Load()); forked != 0 {
+		m.Fork = forked - c.ordered
+		m.Walls -= m.Fork
+	}
+	return m
 }
 
 // encodeOrder is the job as job.py reads it: its length in eight bytes, then JSON.
@@ -199,6 +209,7 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 			}
 			seen.gone = true
 			seen.status, seen.cpu, seen.maxRSS = e.ended.status, e.ended.cpu, e.ended.maxRSS
+			v.namespaces = e.ended.namespaces
 			return v.drained(c, seen)
 		case <-v.exited:
 			if v.level != Process {
@@ -250,6 +261,7 @@ func (v *server) settle() error {
 			if e.ended.status != 0 {
 				v.counted = false
 			}
+			v.namespaces = e.ended.namespaces
 			return nil
 		case <-v.exited:
 			return errLost

@@ -68,10 +68,13 @@ type server struct {
 	// framed says that the server can be told whether jobs with data frames are expected, frames that it has been told so.
 	framed, frames bool
 	// forked is the pid of the latest child, 0 while unknown; knows gets a value when that changes, and is closed when it never will.
-	forked  atomic.Int64
-	knows   chan bool
-	started time.Time
-	served  int
+	forked atomic.Int64
+	knows  chan bool
+	// forkedAt is when it was forked, from started on; namespaces how long the latest took to make.
+	forkedAt   atomic.Int64
+	namespaces time.Duration
+	started    time.Time
+	served     int
 	// life is the part of Config.MaxJobs and Config.MaxAge after which it retires.
 	life float64
 	// next is the child that is walled and waits for a job.
@@ -295,7 +298,9 @@ func (v *server) prepare() error {
 	if err != nil {
 		return err
 	}
+	c.ordered = time.Since(v.started)
 	v.forked.Store(0)
+	v.forkedAt.Store(0)
 	if !v.counted {
 		v.cgroup.before()
 		v.counted = true

@@ -57,8 +57,8 @@ func TestColdArgs(t *testing.T) {
 }
 
 func TestParseTiming(t *testing.T) {
-	got := parseTiming("queue;dur=0.250, setup;dur=1.000, run;dur=3.500")
-	if want := (phases{0.25, 1, 3.5}); got != want {
+	got := parseTiming("queue;dur=0.250, setup;dur=1.000, run;dur=3.500, total;dur=5.250")
+	if want := (phases{Queue: 0.25, Setup: 1, Run: 3.5, Total: 5.25}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if got := parseTiming(""); got != (phases{}) {

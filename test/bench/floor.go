@@ -82,6 +82,10 @@ func runInPool(ctx context.Context, pool *jail.Pool, s *scenario) (phases, error
 	if outcome.Failure != nil {
 		return phases{}, errors.New(outcome.Failure.Message)
 	}
-	p := phases{Setup: float64(outcome.Usage.Setup) / 1e6, Run: float64(outcome.Usage.Wall) / 1e6}
+	ms := func(d time.Duration) float64 { return float64(d) / 1e6 }
+	u := outcome.Usage
+	p := phases{
+		Setup: ms(u.Setup), Run: ms(u.Wall), Fork: ms(u.Making.Fork), Namespaces: ms(u.Making.Namespaces), Walls: ms(u.Making.Walls),
+	}
 	return p, s.check(outcome.Result, outcome.Stdout.Text)
 }

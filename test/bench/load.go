@@ -27,8 +27,13 @@ type turn struct {
 	Wrong []string `json:"wrong"`
 }
 
-// phases of one job in milliseconds: its wait for a worker, for a walled process, and its run.
-type phases struct{ Queue, Setup, Run float64 }
+// phases of one job in milliseconds.
+type phases struct {
+	// Queue is its wait for a worker, Setup that for a walled process; Run the script's; Total all of it in the API.
+	Queue, Setup, Run, Total float64
+	// Fork, Namespaces and Walls are what making the process took, before the job came; known in-process only.
+	Fork, Namespaces, Walls float64
+}
 
 // drive keeps clients busy, each with one call at a time, until d is over or most calls were made; 0 is no bound. Calls that
 // have begun are finished and count.
@@ -151,7 +156,7 @@ func (l *httpLoad) check(s *scenario, body []byte) error {
 	return nil
 }
 
-// parseTiming reads a Server-Timing header such as "queue;dur=0.250, setup;dur=1.000, run;dur=3.500".
+// parseTiming reads a Server-Timing header such as "queue;dur=0.250, setup;dur=1.000, run;dur=3.500, total;dur=5.250".
 func parseTiming(header string) phases {
 	var p phases
 	for entry := range strings.SplitSeq(header, ",") {
@@ -167,6 +172,8 @@ func parseTiming(header string) phases {
 			p.Setup = ms
 		case "run":
 			p.Run = ms
+		case "total":
+			p.Total = ms
 		}
 	}
 	return p

@@ -170,8 +170,9 @@ type cell struct {
 	figures
 	// Rounds are the same figures of each round by itself: how far they lie apart says how far to trust them.
 	Rounds []figures
-	// Phases are medians in milliseconds; see phases. Rest is what the client waited beside them.
-	Queue, Setup, Run, Rest float64
+	// Medians is phases' own; Result is the way of a job and its outcome through Redis and the worker, Reply what HTTP took.
+	Medians       phases
+	Result, Reply float64
 
 	all turn
 	cpu time.Duration
@@ -194,12 +195,24 @@ func (c *cell) add(t turn, cpu time.Duration) {
 
 func (c *cell) close() {
 	c.figures = figuresOf(c.all, c.cpu)
-	var queue, setup, run, rest []float64
-	for i, p := range c.all.Phases {
-		queue, setup, run = append(queue, p.Queue), append(setup, p.Setup), append(run, p.Run)
-		rest = append(rest, c.all.MS[i]-p.Queue-p.Setup-p.Run)
+	median := func(of func(ms float64, p phases) float64) float64 {
+		var all []float64
+		for i, p := range c.all.Phases {
+			all = append(all, of(c.all.MS[i], p))
+		}
+		return quantile(all, 0.5)
 	}
-	c.Queue, c.Setup, c.Run, c.Rest = quantile(queue, 0.5), quantile(setup, 0.5), quantile(run, 0.5), quantile(rest, 0.5)
+	c.Medians = phases{
+		Queue:      median(func(_ float64, p phases) float64 { return p.Queue }),
+		Setup:      median(func(_ float64, p phases) float64 { return p.Setup }),
+		Run:        median(func(_ float64, p phases) float64 { return p.Run }),
+		Total:      median(func(_ float64, p phases) float64 { return p.Total }),
+		Fork:       median(func(_ float64, p phases) float64 { return p.Fork }),
+		Namespaces: median(func(_ float64, p phases) float64 { return p.Namespaces }),
+		Walls:      median(func(_ float64, p phases) float64 { return p.Walls }),
+	}
+	c.Result = median(func(_ float64, p phases) float64 { return p.Total - p.Queue - p.Setup - p.Run })
+	c.Reply = median(func(ms float64, p phases) float64 { return ms - p.Total })
 }
 
 // wrong counts the failures of a turn, and keeps some of them to be printed.

@@ -142,7 +142,7 @@ func (r *report) write(w io.Writer, l layout) error {
 	table(r.cellRows())
 	say("Ratios, and in parentheses what is wanted:")
 	table(r.ratioRows())
-	say("Where the time of a job goes, in the service, median ms: waiting for a worker, for a walled process, the script's run, and the rest: HTTP, Redis and the reply.")
+	say("Where the time of a job goes, median ms. In the service: its wait for a worker (queue) and for a walled process (setup), the script's run, its way and its result's through Redis and the worker (result), and HTTP (reply). Before the job came, taken from the floor: the fork of its process, making its namespaces, entering them and the other walls.")
 	table(r.phaseRows())
 	if m := r.Memory; m != nil {
 		say("Proportional memory of a worker and its jails: %.0f MB with %d slots, %.0f MB with %d; %.1f MB for each further slot (at most %.0f wanted).",
@@ -210,11 +210,20 @@ func (q ratio) String() string {
 }
 
 func (r *report) phaseRows() [][]string {
-	rows := [][]string{{"", "clients", "queue", "setup", "run", "rest"}}
+	rows := [][]string{{"", "clients", "queue", "setup", "run", "result", "reply", "fork", "namespaces", "walls"}}
 	for _, c := range r.Cells {
-		if c.System == theService {
-			rows = append(rows, []string{c.Scenario, fmt.Sprint(c.Clients), number(c.Queue), number(c.Setup), number(c.Run), number(c.Rest)})
+		if c.System != theService {
+			continue
 		}
+		m := c.Medians
+		row := []string{c.Scenario, fmt.Sprint(c.Clients), number(m.Queue), number(m.Setup), number(m.Run), number(c.Result), number(c.Reply)}
+		if floor := r.cell(findScenario(c.Scenario), theFloor, c.Clients); floor != nil {
+			m := floor.Medians
+			row = append(row, number(m.Fork), number(m.Namespaces), number(m.Walls))
+		} else {
+			row = append(row, "", "", "")
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

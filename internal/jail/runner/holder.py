@@ -10,6 +10,7 @@ next to no page and ending one frees none; forked ones cost 260 page faults more
 import ctypes
 import os
 import signal
+import time
 
 from runner import linux
 
@@ -36,6 +37,8 @@ class Holders:
         self._made, self._taken = [], 0
         # The ended ones that are not known to be gone.
         self.unburied = []
+        # How long it took to make the latest, in ns.
+        self.took = 0
         # One stack serves all: a holder puts the way into its one call on it and never comes back to read it.
         self._stack = ctypes.create_string_buffer(3 * _PAGE)
         page = -(-ctypes.addressof(self._stack) // _PAGE) * _PAGE
@@ -54,6 +57,7 @@ class Holders:
         if self._made:
             return
         self.bury()
+        begun = time.perf_counter_ns()
         linux.setns(self._own, linux.CLONE_NEWPID)  # a pid namespace can only be made from one's own
         linux.keep_from_forks(self._kept_back)
         try:
@@ -67,6 +71,7 @@ class Holders:
         finally:
             linux.unblock_signals()
             linux.give_to_forks(self._kept_back)
+        self.took = (time.perf_counter_ns() - begun) // len(self._made)
 
     def take(self):
         """A pidfd of the one that was made. What this process forks from now on is in its pid namespace."""

@@ -189,7 +189,8 @@ class Server:
             os.closerange(0, len(walls.FDS))
             self._holders.make_ahead()
             status, usage = self._await_end(child, place)
-            control.send(b"ended %d %d %d" % (status, (usage.ru_utime + usage.ru_stime) * 1e6, usage.ru_maxrss << 10))
+            cpu, peak = (usage.ru_utime + usage.ru_stime) * 1e6, usage.ru_maxrss << 10
+            control.send(b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took))
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
