@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,10 +54,7 @@ func openSingle(rawURL string) (redis.UniversalClient, error) {
 		return nil, hidePassword(err, rawURL)
 	}
 	o.ContextTimeoutEnabled = true
-	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
-	o.PoolSize = orDefault(o.PoolSize, poolSize())
-	o.DialerRetries = orDefault(o.DialerRetries, 1)
-	o.Protocol = orDefault(o.Protocol, protocol)
+	setDefaults(&o.DialTimeout, &o.ReadTimeout, &o.PoolSize, &o.DialerRetries, &o.Protocol)
 	o.MaintNotificationsConfig = noMaintenance()
 	return redis.NewClient(o), nil
 }
@@ -95,10 +93,7 @@ func openSentinel(scheme, rest string) (redis.UniversalClient, error) {
 		o.Password, _ = user.Password()
 	}
 	o.ContextTimeoutEnabled = true
-	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
-	o.PoolSize = orDefault(o.PoolSize, poolSize())
-	o.DialerRetries = orDefault(o.DialerRetries, 1)
-	o.Protocol = orDefault(o.Protocol, protocol)
+	setDefaults(&o.DialTimeout, &o.ReadTimeout, &o.PoolSize, &o.DialerRetries, &o.Protocol)
 	return redis.NewFailoverClient(o), nil
 }
 
@@ -117,10 +112,7 @@ func openCluster(scheme, rest string) (redis.UniversalClient, error) {
 		return nil, hidePassword(err, u.String())
 	}
 	o.ContextTimeoutEnabled = true
-	o.DialTimeout, o.ReadTimeout = orDefault(o.DialTimeout, dialTimeout), orDefault(o.ReadTimeout, readTimeout)
-	o.PoolSize = orDefault(o.PoolSize, poolSize())
-	o.DialerRetries = orDefault(o.DialerRetries, 1)
-	o.Protocol = orDefault(o.Protocol, protocol)
+	setDefaults(&o.DialTimeout, &o.ReadTimeout, &o.PoolSize, &o.DialerRetries, &o.Protocol)
 	o.MaintNotificationsConfig = noMaintenance()
 	return redis.NewClusterClient(o), nil
 }
@@ -156,12 +148,10 @@ func hidePassword(err error, rawURL string) error {
 	return fmt.Errorf("redis url: %w", err)
 }
 
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
+// setDefaults fills in what a URL has not set; go-redis has three kinds of options, with the same fields.
+func setDefaults(dial, read *time.Duration, pool, retries, resp *int) {
+	*dial, *read = cmp.Or(*dial, dialTimeout), cmp.Or(*read, readTimeout)
+	*pool, *retries, *resp = cmp.Or(*pool, poolSize()), cmp.Or(*retries, 1), cmp.Or(*resp, protocol)
 }
 
 // poolSize leaves room for the connections that are parked on a bell and for those that listen.
