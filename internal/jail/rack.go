@@ -143,6 +143,12 @@ func (r *rack) giveBack(v *server) {
 func (r *rack) succeed(v *server) {
 	r.pool.succession.Lock()
 	defer r.pool.succession.Unlock()
+	r.mu.Lock()
+	replaced := v.replaced
+	r.mu.Unlock()
+	if replaced {
+		return // it did not live to see its turn
+	}
 	successor := r.startAgain()
 	if successor == nil {
 		return
