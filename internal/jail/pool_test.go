@@ -109,7 +109,7 @@ func TestPoolRuns(t *testing.T) {
 		if o.Usage.Wall <= 0 || o.Usage.CPU <= 0 || o.Usage.CPU > patience {
 			t.Errorf("usage %+v", o.Usage)
 		}
-		if m := o.Usage.Making; m.Walls <= 0 || m.Fork < 0 || (m.Fork == 0) != (p.Isolation() == Process) {
+		if m := o.Usage.Making; m.Walls < 0 || m.Fork < 0 || m.Fork+m.Walls == 0 || (m.Fork == 0) != (p.Isolation() == Process) {
 			t.Errorf("making %+v", m)
 		}
 		o, err = p.Run(t.Context(), Job{Script: "import os\ndef main(): ..."})

@@ -106,7 +106,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 func (v *server) making(c *child) Making {
 	m := Making{Namespaces: v.namespaces, Walls: c.result.first.Sub(v.started) - c.ordered}
 	if forked := time.Duration(v.forkedAt.Load()); forked != 0 {
-		m.Fork = forked - c.ordered
+		m.Fork = min(forked-c.ordered, m.Walls) // a busy machine hears of both in any order
 		m.Walls -= m.Fork
 	}
 	return m
