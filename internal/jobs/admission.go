@@ -39,8 +39,7 @@ type backlog struct {
 	added     [][]int // likewise, by this process since the last look began
 	waiting   int     // at the last look, and what this process has added since it began
 	doubtful  int     // of those waiting, added while Redis was asked: counted twice, perhaps
-	reserved  int     // places taken beside those: by submissions on their way
-	choices   [][]int // per lane and priority, those places: else all of a burst would go to the lane that was shortest before it
+	reserved  [][]int // places taken beside those, by submissions on their way; per lane, or all of a burst would go to the shortest before it
 	looked    time.Time
 	processed int64
 	rate      float64 // jobs per second
@@ -54,7 +53,7 @@ type backlog struct {
 func newBacklog(rdb redis.UniversalClient, y layout, limit int) *backlog {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &backlog{rdb: rdb, layout: y, limit: limit, kick: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
-	b.lengths, b.added, b.choices = perQueue(y), perQueue(y), perQueue(y)
+	b.lengths, b.added, b.reserved = perQueue(y), perQueue(y), perQueue(y)
 	go b.run(ctx)
 	return b
 }
@@ -66,6 +65,15 @@ func perQueue(y layout) [][]int {
 		n[l] = make([]int, len(priorities))
 	}
 	return n
+}
+
+func total(n [][]int) (sum int) {
+	for _, lane := range n {
+		for _, one := range lane {
+			sum += one
+		}
+	}
+	return sum
 }
 
 func (b *backlog) close() {
@@ -138,17 +146,15 @@ func (b *backlog) place(rank int) (r *reservation, fresh bool) {
 	if b.limit > 0 && age > unknownAge {
 		return nil, false
 	}
-	if b.limit > 0 && b.waiting+b.reserved >= b.limit {
+	if b.limit > 0 && b.waiting+total(b.reserved) >= b.limit {
 		return nil, age < fullAge && b.doubtful == 0
 	}
 	l, crowded := b.shortest(rank)
-	b.reserved++
-	b.choices[l][rank]++
+	b.reserved[l][rank]++
 	return &reservation{l, crowded, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.reserved--
-		b.choices[l][rank]--
+		b.reserved[l][rank]--
 	}}, true
 }
 
@@ -198,11 +204,10 @@ func (b *backlog) look(ctx context.Context) error {
 	defer b.mu.Unlock()
 	// What was sent while Redis was asked may be in its answer or not: count it, rather than exceed the limit or crowd a lane.
 	processed := int64(0)
-	b.waiting, b.doubtful = 0, 0
+	b.waiting, b.doubtful = 0, total(b.added)
 	for i := range lengths {
 		l, rank := i/len(priorities), i%len(priorities)
 		b.lengths[l][rank] = int(lengths[i].Val()) + b.added[l][rank]
-		b.doubtful += b.added[l][rank]
 		b.waiting += b.lengths[l][rank]
 		done, _ := seen[i].Int64()
 		processed += done
@@ -252,7 +257,7 @@ func (b *backlog) shortest(rank int) (best lane, crowded string) {
 	for i := range b.layout.lanes {
 		l := lane((start + i) % b.layout.lanes)
 		waiting := b.lengths[l][rank]
-		if n := waiting + b.choices[l][rank]; n < least {
+		if n := waiting + b.reserved[l][rank]; n < least {
 			best, least = l, n
 		}
 		if waiting > lightLoad {

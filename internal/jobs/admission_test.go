@@ -141,7 +141,7 @@ func TestBurstIsSpread(t *testing.T) {
 			t.Errorf("lane %d was chosen, and 5 is empty", r.lane)
 		}
 	}
-	if r, err := b.reserve(context.Background(), High); err != nil || b.choices[r.lane][High.rank()] != 1 {
+	if r, err := b.reserve(context.Background(), High); err != nil || b.reserved[r.lane][High.rank()] != 1 {
 		t.Errorf("another priority: %+v, error %v", r, err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"safepy/test/ports"
 )
 
 // BenchmarkRoundTrip measures one job at a time through an idle service, submission to result, ours and stock asynq's (polling
@@ -84,7 +86,7 @@ func newOurs(b *testing.B) *oursBench {
 
 // loopback starts a Redis that is reached over TCP, as it mostly is.
 func loopback(b *testing.B) string {
-	port := freePort(b)
+	port := ports.For(b)
 	startRedis(b, "--port", port)
 	return "redis://127.0.0.1:" + port
 }

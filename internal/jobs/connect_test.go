@@ -83,7 +83,7 @@ func endToEnd(t *testing.T, client func() redis.UniversalClient) {
 
 func TestConnectUser(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := ports.For(t)
 	startRedis(t, "--port", port, "--user", "default", "off", "--user", "safe", "on", ">p@ss:w/rd", "~*", "&*", "+@all")
 	url := "redis://safe:p%40ss%3Aw%2Frd@127.0.0.1:" + port + "/2"
 	endToEnd(t, func() redis.UniversalClient { return open(t, url) })
@@ -96,7 +96,7 @@ func TestConnectTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	certificate(t, dir)
-	port := freePort(t)
+	port := ports.For(t)
 	startRedis(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"), "--tls-auth-clients", "no")
 	endToEnd(t, func() redis.UniversalClient { return open(t, "rediss://127.0.0.1:"+port+"/?skip_verify=true") })
 	if err := CheckRedis(context.Background(), open(t, "rediss://127.0.0.1:"+port)); err == nil {
@@ -106,7 +106,7 @@ func TestConnectTLS(t *testing.T) {
 
 func TestConnectSentinel(t *testing.T) {
 	t.Parallel()
-	port, sentinel := freePort(t), freePort(t)
+	port, sentinel := ports.For(t), ports.For(t)
 	startRedis(t, "--port", port, "--requirepass", "secret")
 	conf := filepath.Join(t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("port %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel auth-pass mymaster secret\n", sentinel, port)
@@ -142,7 +142,7 @@ func startCluster(t *testing.T) string {
 	var nodes []*redis.Client
 	var addrs []string
 	for i := range 3 {
-		port, bus := freePort(t), freePort(t)
+		port, bus := ports.For(t), ports.For(t)
 		startRedis(t, "--port", port, "--cluster-enabled", "yes", "--cluster-port", bus)
 		rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 		t.Cleanup(func() { rdb.Close() })
@@ -232,16 +232,6 @@ func TestProtocol(t *testing.T) {
 			t.Errorf("%s: RESP%d, want RESP%d", url, got, want)
 		}
 	}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	port, err := ports.Take()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(port.Release)
-	return port.String()
 }
 
 func certificate(t *testing.T, dir string) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"safepy/test/ports"
 )
 
 // TestLargeOutcomes: what is too long for the document arrives as it was, whoever asks and however.
@@ -122,7 +124,7 @@ func BenchmarkLargeOutput(b *testing.B) {
 	line := strings.Repeat("x", 63) + "\n"
 	for _, size := range []int{64, 8 << 10, 24 << 10, 48 << 10, 256 << 10, 1 << 20} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			port := freePort(b)
+			port := ports.For(b)
 			startRedis(b, "--port", port, "--appendonly", "yes")
 			url := "redis://127.0.0.1:" + port
 			outcome := &Outcome{Result: []byte("null"), Stdout: strings.Repeat(line, size/len(line))}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"safepy/test/harness"
+	"safepy/test/ports"
 	"safepy/test/traffic"
 )
 
@@ -42,7 +43,7 @@ func newSite(t *testing.T, apis, workers int, env ...string) *site {
 	}
 	var urls []string
 	for range apis {
-		addr := "127.0.0.1:" + harness.FreePort(t)
+		addr := "127.0.0.1:" + ports.For(t)
 		a := s.newPart("api", env, "LISTEN_ADDR="+addr)
 		a.url = "http://" + addr
 		s.apis, urls = append(s.apis, a), append(urls, a.url)

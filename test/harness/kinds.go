@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"safepy/test/ports"
 )
 
 // Full is set for the long forms of the suites: go test ./test/chaos -full.
@@ -51,7 +53,7 @@ func StartKind(t testing.TB, kind string, extra ...string) *Redis {
 // The default user has a password and keeps its rights. When it is switched off, Redis (redis/redis#14541, mended late in 2025) and Valkey
 // (valkey-io/valkey#3983) throw away at their next start whatever scripts had written to the append-only file: all jobs.
 func startWithUser(t testing.TB, extra []string) *Redis {
-	port := FreePort(t)
+	port := ports.For(t)
 	r := StartRedis(t, append(extra, "--port", port, "--user", "default", "on", ">somebody else's", "~*", "&*", "+@all",
 		"--user", "py@service", "on", ">p@ss:w/rd", "~asynq:*", "~safepy:*", "&asynq:*", "&safepy:*", "+@all", "-@dangerous")...)
 	r.URL = "redis://py%40service:p%40ss%3Aw%2Frd@127.0.0.1:" + port + "/0"
@@ -60,7 +62,7 @@ func startWithUser(t testing.TB, extra []string) *Redis {
 
 // startWithTLS takes nothing but TLS, with a certificate of an authority that only this test knows.
 func startWithTLS(t testing.TB, extra []string) *Redis {
-	dir, port := t.TempDir(), FreePort(t)
+	dir, port := t.TempDir(), ports.For(t)
 	authority := makeCertificates(t, dir)
 	r := StartRedis(t, append(extra, "--tls-port", port, "--tls-auth-clients", "no", "--tls-ca-cert-file", authority,
 		"--tls-cert-file", filepath.Join(dir, "server.pem"), "--tls-key-file", filepath.Join(dir, "server.key"))...)
@@ -73,10 +75,10 @@ func startWithTLS(t testing.TB, extra []string) *Redis {
 // second.
 func startSentinel(t testing.TB, extra []string) *Redis {
 	const password = "secret"
-	ports := []string{FreePort(t), FreePort(t)}
+	masterPort, replicaPort := ports.For(t), ports.For(t)
 	auth := append(slices.Clip(extra), "--requirepass", password, "--masterauth", password)
-	r := StartRedis(t, append(slices.Clip(auth), "--port", ports[0])...)
-	replica := StartRedis(t, append(slices.Clip(auth), "--port", ports[1], "--replicaof", "127.0.0.1", ports[0])...)
+	r := StartRedis(t, append(slices.Clip(auth), "--port", masterPort)...)
+	replica := StartRedis(t, append(slices.Clip(auth), "--port", replicaPort, "--replicaof", "127.0.0.1", masterPort)...)
 	r.Peers = []*Redis{replica}
 	await(t, "the replica follows", func(ctx context.Context) bool {
 		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: replica.Socket, Password: password})
@@ -85,11 +87,11 @@ func startSentinel(t testing.TB, extra []string) *Redis {
 	})
 	var addrs []string
 	for i := range 3 {
-		port := FreePort(t)
+		port := ports.For(t)
 		addrs = append(addrs, "127.0.0.1:"+port)
 		conf := filepath.Join(t.TempDir(), "sentinel.conf") // which it writes to
 		text := fmt.Sprintf("port %s\nsentinel monitor mymaster 127.0.0.1 %s 2\nsentinel auth-pass mymaster %s\n"+
-			"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n", port, ports[0], password)
+			"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n", port, masterPort, password)
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +119,7 @@ func startCluster(t testing.TB, extra []string) *Redis {
 	var clients []*redis.Client
 	var addrs []string
 	for i := range masters {
-		port, bus := FreePort(t), FreePort(t)
+		port, bus := ports.For(t), ports.For(t)
 		node := StartRedis(t, append(slices.Clip(extra), "--port", port, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000")...)
 		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket})
 		defer rdb.Close()

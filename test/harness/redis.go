@@ -5,8 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"safepy/test/ports"
 )
 
 // Redis is a redis-server of a test's own, on a unix socket or on a port.
@@ -57,15 +55,4 @@ func (r *Redis) Start() {
 	r.t.Helper()
 	r.Process = StartCommand(r.t, "redis", exec.Command(r.args[0], r.args[1:]...))
 	r.Await("(?i)ready to accept connections")
-}
-
-// FreePort is a port of 127.0.0.1 that is the test's until its end.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	port, err := ports.Take()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(port.Release)
-	return port.String()
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+	"testing"
 )
 
 // The range is below the ports (32768 and up, unless an administrator moves them) that Linux gives to whoever asks for any: one
@@ -47,6 +48,17 @@ func take(first, last int) (*Port, error) {
 		}
 	}
 	return nil, fmt.Errorf("all ports of 127.0.0.1 from %d to %d are in use", first, last)
+}
+
+// For takes a port for a test, until its end.
+func For(t testing.TB) string {
+	t.Helper()
+	p, err := Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Release)
+	return p.String()
 }
 
 // Release gives the port back.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"safepy/test/harness"
+	"safepy/test/ports"
 )
 
 // testRefused: on a Redis that would lose jobs, or does not let anybody in, no process starts, and each says why.
@@ -14,7 +15,7 @@ func testRefused(t *testing.T) {
 	t.Parallel()
 	evicting := harness.StartRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	locked := harness.StartRedis(t, "--requirepass", "secret")
-	port := harness.FreePort(t)
+	port := ports.For(t)
 	tls := harness.StartKind(t, "tls")
 	harness.StartRedis(t, "--port", port, "--user", "default", "off", "--user", "ann", "on", ">right", "~*", "&*", "+@all")
 	for _, c := range []struct{ name, url, want string }{
