@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -78,6 +80,41 @@ func benchmarkPool(b *testing.B, pool *Pool, slots int, script string) {
 	b.ReportMetric(at(cpu, 0.5), "cpu-ms")
 	b.ReportMetric(perSecond, "jobs/s")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkStart measures starts of a jail, one after the other: what it takes to replace one.
+//
+//	go test -run '^$' -bench Start -benchtime 10x ./internal/jail
+//
+// cpu-ms is the CPU time of all processes of the jail.
+func BenchmarkStart(b *testing.B) {
+	for _, preload := range [][]string{nil, {"numpy", "pandas"}} {
+		b.Run("preload="+strings.Join(preload, "+"), func(b *testing.B) {
+			pool, err := Open(b.Context(), Config{Preload: preload, Slots: 1})
+			if err != nil {
+				b.Skip("no jail can be made here: ", err)
+			}
+			defer pool.Close()
+			before := childrensCPU()
+			n := 0
+			for b.Loop() {
+				v, err := pool.plan.start(preload, false)
+				if err != nil {
+					b.Fatal(err)
+				}
+				v.close()
+				n++
+			}
+			b.ReportMetric(inMS(childrensCPU()-before)/float64(n), "cpu-ms")
+		})
+	}
+}
+
+// childrensCPU is that of all processes below this one that have ended.
+func childrensCPU() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &usage)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func inMS(d time.Duration) float64 { return float64(d) / 1e6 }

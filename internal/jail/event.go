@@ -15,10 +15,13 @@ import (
 // event is one message of the server. What comes with each job is a few words, the rest JSON.
 type event struct {
 	Ready  map[string]string `json:"ready"`
+	Arenas int               `json:"arenas"` // in use, of those set aside
 	Error  string            `json:"error"`
 	Pinned *int              `json:"pinned"`
 	Shared int               `json:"shared"`
 	Why    string            `json:"why"`
+	// Compiled is the size of the runner's code, which follows.
+	Compiled int `json:"compiled"`
 
 	forked bool
 	pid    int       // of the sender, or of the forked child

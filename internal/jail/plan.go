@@ -39,7 +39,8 @@ type plan struct {
 	// unpinned and unstudied say once that nothing can be pinned, or known of.
 	unpinned, unstudied *sync.Once
 	// texts are what the servers share of code.
-	texts *texts
+	texts      *texts
+	experience *experience
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
@@ -55,7 +56,7 @@ func newPlan(c Config) (*plan, error) {
 	}
 	p := &plan{
 		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
-		cgroupUse: c.Cgroup, log: c.Logger,
+		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
 	if p.root, err = findRoot(c.Python); err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func (p *plan) chooseLevel(c Config) error {
 }
 
 func (p *plan) try() error {
-	v, err := p.start(nil)
+	v, err := p.start(nil, false)
 	if err != nil {
 		return err
 	}
@@ -159,12 +160,12 @@ func (p *plan) try() error {
 	return nil
 }
 
-// start starts one more jail.
-func (p *plan) start(preload []string) (*server, error) {
+// start starts one more jail, which gives way to those that work, if so wanted.
+func (p *plan) start(preload []string, givesWay bool) (*server, error) {
 	n := int(p.jails.Add(1))
 	s := spec{
 		program: p.program, level: p.level, root: p.root, chroot: p.chroot, ids: newIDs(n), script: p.script,
-		openFiles: max(p.limits.OpenFiles, 256),
+		openFiles: max(p.limits.OpenFiles, 256), givesWay: givesWay,
 	}
 	if p.level == Process {
 		return p.startOnDisk(s, preload)

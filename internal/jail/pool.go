@@ -28,11 +28,11 @@ type Pool struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // what starts and closes jails
-	// succession is held while a jail is started in the place of one that still serves.
-	succession sync.Mutex
-	crew       *crew.Crew
-	mu         sync.Mutex
-	closed     bool
+	// successions bounds how many jails are started at a time in the place of others that still serve.
+	successions chan struct{}
+	crew        *crew.Crew
+	mu          sync.Mutex
+	closed      bool
 }
 
 // Open starts a pool and returns when every slot is warm.
@@ -52,8 +52,15 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	return p, nil
 }
 
+// slotsPerSuccession is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the time
+// use up a jail of JAIL_MAX_JOBS in about 4 s, and a start that gives way to them takes as long.
+const slotsPerSuccession = 4
+
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
-	p := &Pool{config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New()}
+	p := &Pool{
+		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New(),
+		successions: make(chan struct{}, (c.Slots+slotsPerSuccession-1)/slotsPerSuccession),
+	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	plan.study = !p.usedOnce()
 	p.loaded = newRack(p, c.Preload)

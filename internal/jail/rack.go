@@ -37,7 +37,7 @@ func newRack(p *Pool, preload []string) *rack {
 func (r *rack) fill(starts *sync.WaitGroup, failures chan<- error) {
 	for i := range r.size {
 		starts.Go(func() {
-			v, err := r.start()
+			v, err := r.start(false)
 			if err != nil {
 				failures <- err
 				return
@@ -48,8 +48,8 @@ func (r *rack) fill(starts *sync.WaitGroup, failures chan<- error) {
 	}
 }
 
-func (r *rack) start() (*server, error) {
-	v, err := r.pool.plan.start(r.preload)
+func (r *rack) start(givesWay bool) (*server, error) {
+	v, err := r.pool.plan.start(r.preload, givesWay)
 	if err != nil {
 		return nil, fmt.Errorf("start jail: %w", err)
 	}
@@ -138,18 +138,22 @@ func (r *rack) giveBack(v *server) {
 	r.put(v)
 }
 
-// succeed starts a jail in the place of v, which goes on serving until that one is warm. Only one is started so at a time: with libraries
-// it takes a second of a processor, which the jobs want, too.
+// succeed starts a jail in the place of v, which goes on serving until that one is warm. With libraries that takes a second of a processor,
+// which the jobs want, too: so few are started at a time, and they give way.
 func (r *rack) succeed(v *server) {
-	r.pool.succession.Lock()
-	defer r.pool.succession.Unlock()
+	select {
+	case r.pool.successions <- struct{}{}:
+		defer func() { <-r.pool.successions }()
+	case <-r.pool.ctx.Done():
+		return
+	}
 	r.mu.Lock()
 	replaced := v.replaced
 	r.mu.Unlock()
 	if replaced {
 		return // it did not live to see its turn
 	}
-	successor := r.startAgain()
+	successor := r.startAgain(true)
 	if successor == nil {
 		return
 	}
@@ -183,16 +187,16 @@ func (r *rack) replace(v *server, why string) {
 		return
 	}
 	r.pool.background(func() {
-		if successor := r.startAgain(); successor != nil {
+		if successor := r.startAgain(false); successor != nil {
 			r.put(successor)
 		}
 	})
 }
 
 // startAgain starts a jail, trying until it works: without it a slot would be gone for good. It returns nil when the pool closes.
-func (r *rack) startAgain() *server {
+func (r *rack) startAgain(givesWay bool) *server {
 	for wait := 100 * time.Millisecond; r.pool.ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		v, err := r.start()
+		v, err := r.start(givesWay)
 		if err == nil {
 			return v
 		}

@@ -2,8 +2,6 @@ package jail
 
 import (
 	"bytes"
-	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -23,12 +21,6 @@ const (
 	controlFD = 3
 	filterFD  = 4
 )
-
-//go:embed runner/*.py
-var runnerFiles embed.FS
-
-// runnerModules in the order in which they import one another; boot.py receives them.
-var runnerModules = []string{"linux", "memory", "denied", "encode", "report", "walls", "holder", "files", "script", "job", "rehearse", "server"}
 
 // settings is what boot.py and the server are told.
 type settings struct {
@@ -148,7 +140,8 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 	}()
 	theirs.Close()
 	set := p.settings(s, preload)
-	if err := v.boot(set); err != nil {
+	comeBack, err := v.boot(p, set, s.givesWay)
+	if err != nil {
 		return nil, err
 	}
 	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
@@ -163,13 +156,15 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		}
 	}
 	go v.listen()
-	if err := v.firstChild(); err != nil {
-		return nil, err
+	if set.Study {
+		if err := v.firstChild(); err != nil {
+			return nil, err
+		}
+		if err := v.study(p); err != nil {
+			return nil, err
+		}
 	}
-	if !set.Study {
-		return v, nil
-	}
-	if err := v.study(p); err != nil {
+	if err := comeBack(); err != nil {
 		return nil, err
 	}
 	return v, v.firstChild()
@@ -197,62 +192,6 @@ func within[T any](patience time.Duration, c <-chan T) (value T, inTime bool) {
 		}
 	}
 	return value, false
-}
-
-// Arenas, of 1 MB, that a server sets aside for what Python allocates: pandas and all it brings needs 26, the standard library alone 3.
-// What is over is given back.
-const arenasLoaded, arenasAlone = 48, 4
-
-// boot sends the settings and the runner's sources, and waits for the libraries to be loaded.
-func (v *server) boot(s settings) error {
-	modules := s.Modules
-	for _, name := range runnerModules {
-		source, err := runnerFiles.ReadFile("runner/" + name + ".py")
-		if err != nil {
-			return err
-		}
-		modules = append(modules, [2]string{name, string(source)})
-	}
-	var blob []byte
-	for _, m := range modules {
-		blob = append(fmt.Appendf(blob, "%s %d\n", m[0], len(m[1])), m[1]...)
-	}
-	told, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	blob = append(blob, told...)
-	arenas := arenasAlone
-	switch {
-	case s.Once:
-		arenas = 0
-	case len(s.Preload) > 0:
-		arenas = arenasLoaded
-	}
-	v.control.SetDeadline(time.Now().Add(startTimeout))
-	defer v.control.SetDeadline(time.Time{})
-	if _, err := v.control.Write(fmt.Appendf(nil, "%d %d", len(blob), arenas)); err != nil {
-		return v.broken("start", err)
-	}
-	for chunk := blob; len(chunk) > 0; {
-		n := min(len(chunk), 64<<10) // a packet must fit the socket's buffer
-		if _, err := v.control.Write(chunk[:n]); err != nil {
-			return v.broken("start", err)
-		}
-		chunk = chunk[n:]
-	}
-	e, err := v.receive()
-	if err != nil {
-		return v.broken("start", err)
-	}
-	if e.Error != "" {
-		return errors.New(e.Error)
-	}
-	v.versions, v.pid = e.Ready, e.pid
-	if v.pid == 0 { // signals to 0 would reach this process's own group
-		return errors.New("the jail's python cannot be seen from here")
-	}
-	return nil
 }
 
 // broken names what the jail itself said, when it said something.

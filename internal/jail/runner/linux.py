@@ -62,6 +62,7 @@ _setvbuf = _function("setvbuf", _int, _pointer, _pointer, _int, _size)
 _fflush = _function("fflush", _int, _pointer)
 _mmap = _function("mmap", _pointer, _pointer, _size, _int, _int, _int, _long)
 _munmap = _function("munmap", _int, _pointer, _size)
+_mincore = _function("mincore", _int, _pointer, _size, ctypes.c_char_p)
 _memcmp = _function("memcmp", _int, _pointer, _pointer, _size)
 _mprotect = _function("mprotect", _int, _pointer, _size, _int)
 _syscall = _function("syscall", _long, _long, _long, _pointer, _pointer, _ulong)
@@ -277,6 +278,11 @@ def room(count, size, alignment):
     finally:
         for mapped in taken:
             _munmap(*mapped)
+
+
+def is_mapped(address, size):
+    """False where any page of a range is no memory at all."""
+    return _mincore(address, size, bytes(size // mmap.PAGESIZE)) == 0
 
 
 def collapse(address, size):

@@ -46,6 +46,7 @@ class Layout:
         things = [None] * (_FILLING * (count + _ARENAS_BEFORE))  # a list that grew would come to lie among the arenas
         with linux.room(count, _ARENA, _HUGE) as end:
             start, missing = end - count * _ARENA, _FILLING * count
+            self._arenas = range(start, end, _ARENA)
             for i in range(len(things)):
                 things[i] = bytes(440)
                 missing -= start <= id(things[i]) < end
@@ -61,6 +62,7 @@ class Layout:
         """To be called when the server has all that it will ever have."""
         self._chunks = sorted({id(pin) // _HUGE for pin in self._pins})
         self._pins.clear()
+        self.used = sum(linux.is_mapped(arena, _ARENA) for arena in self._arenas)
         linux.tidy_heap()
         self._filling += [_fill_pools(size) for size in range(_BYTES + _STEP - _BYTES % _STEP, _SMALL + 1, _STEP)]
         _join_segments()

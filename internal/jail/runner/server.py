@@ -48,6 +48,7 @@ def main(control, settings, layout):
             linux.drop_bounding_set()
         control = socket.socket(fileno=_out_of_the_way(control.detach()))
         _keep_places()
+        gc.disable()  # the libraries leave little that it could free, and it would look through all of it again and again
         hooks = _ForkHooks()
         site.main()
         versions = _preload(settings["preload"])
@@ -64,12 +65,11 @@ def main(control, settings, layout):
         layout.settle()
         layout.collapse()
         gc.freeze()
-        gc.disable()
         server.measure()
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
-    control.send(json.dumps({"ready": versions}).encode())
+    control.send(json.dumps({"ready": versions, "arenas": layout.used}).encode())
     try:
         server.serve()
     except BaseException as error:

@@ -1,0 +1,119 @@
+package jail
+
+import (
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// niceness is a process's own, and its session's where there is such a thing.
+func niceness(t *testing.T, pid int) [2]int {
+	t.Helper()
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, session := autogroup(pid)
+	return [2]int{20 - raw, session}
+}
+
+// TestLowerPriority: a process gives way, alone or with its session, and comes back.
+func TestLowerPriority(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		c := exec.Command("sleep", "60")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: own}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer c.Wait()
+		defer c.Process.Kill()
+		pid := c.Process.Pid
+		if own {
+			eventually(t, "a session of its own", func() bool {
+				group, _ := autogroup(pid)
+				return group == "" || group != ownAutogroup()
+			})
+		}
+		before, mine := niceness(t, pid), niceness(t, unix.Getpid())
+		comeBack := lowerPriority(pid)
+		now := niceness(t, pid)
+		if canComeBack() && now[0] != min(before[0]+givenWay, nicest) {
+			t.Errorf("own session %v: nice %d, was %d", own, now[0], before[0])
+		}
+		if group, _ := autogroup(pid); own && group != "" && now[1] != min(before[1]+givenWay, nicest) {
+			t.Errorf("its session is nice %d, was %d", now[1], before[1])
+		}
+		if err := comeBack(); err != nil {
+			t.Error(err)
+		}
+		if now := niceness(t, pid); now != before {
+			t.Errorf("own session %v: back at %v, was %v", own, now, before)
+		}
+		if now := niceness(t, unix.Getpid()); now != mine {
+			t.Errorf("this process: %v, was %v", now, mine)
+		}
+	}
+}
+
+// TestLowerPriorityOfNobody: a process that has ended is no reason to fail for.
+func TestLowerPriorityOfNobody(t *testing.T) {
+	c := exec.Command("true")
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lowerPriority(c.Process.Pid)(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSuccessorsComeBack: a jail that has started in the background serves as fast as any other.
+func TestSuccessorsComeBack(t *testing.T) {
+	eachPool(t, Config{MaxJobs: 3}, func(t *testing.T, p *Pool) {
+		first := idle(t, p)
+		want := niceness(t, first)
+		eventually(t, "another server", func() bool {
+			wantResult(t, p, "def main(): return 1", "1")
+			return idle(t, p) != first
+		})
+		if now := niceness(t, idle(t, p)); now != want {
+			t.Errorf("the successor is nice %v, the first one was %v", now, want)
+		}
+		// So does the job in it.
+		wantResult(t, p, "import os\ndef main(): return os.getpriority(os.PRIO_PROCESS, 0)", strconv.Itoa(want[0]))
+	})
+}
+
+// TestStartGivesWay: a successor that starts is nicer than the jails that serve.
+func TestStartGivesWay(t *testing.T) {
+	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, p *plan) {
+		v, err := p.start(nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.close()
+		if group, _ := autogroup(v.pid); (group == "" || group == ownAutogroup()) && !canComeBack() {
+			t.Skip("on this host a process cannot come back")
+		}
+		usual := niceness(t, v.pid)
+		p.alter = python("while True: pass") // it never gets ready
+		var starting sync.WaitGroup
+		starting.Go(func() { p.start(nil, true) })
+		eventually(t, "a jail that starts gives way", func() bool {
+			for _, pid := range descendants(t, unix.Getpid()) {
+				raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+				if err != nil || pid == v.pid {
+					continue
+				}
+				if _, session := autogroup(pid); 20-raw > usual[0] || session > usual[1] {
+					return unix.Kill(pid, unix.SIGKILL) == nil
+				}
+			}
+			return false
+		})
+		starting.Wait()
+	})
+}
