@@ -98,7 +98,7 @@ func BenchmarkStart(b *testing.B) {
 			before := childrensCPU()
 			n := 0
 			for b.Loop() {
-				v, err := pool.plan.start(preload, false)
+				v, err := pool.plan.start(wanted{preload: preload})
 				if err != nil {
 					b.Fatal(err)
 				}

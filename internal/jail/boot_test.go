@@ -17,7 +17,7 @@ func TestExperience(t *testing.T) {
 			t.Errorf("%d arenas are set aside, as before the first start", arenas)
 		}
 		start := func() (err error) {
-			v, err := p.start(nil, false)
+			v, err := p.start(wanted{})
 			if err == nil {
 				v.close()
 			}

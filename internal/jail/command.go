@@ -33,8 +33,6 @@ type spec struct {
 	script string
 	// openFiles bounds the server; the job's own limits come later.
 	openFiles int
-	// givesWay has it start while others leave room for it.
-	givesWay bool
 }
 
 // ids are a jail's identities outside.

@@ -20,7 +20,8 @@ const (
 	mixWeight = 1. / 8
 )
 
-func newMix() mix { return mix{share: 1, frames: true} }
+// newMix expects no data frames before the second job with some: what is copied ahead for them once costs a jail's later forks, too.
+func newMix() mix { return mix{share: 0.5} }
 
 func (m *mix) add(frames bool) {
 	m.share *= 1 - mixWeight

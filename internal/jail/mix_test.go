@@ -2,15 +2,41 @@ package jail
 
 import "testing"
 
+// ownPages is how many pages of the idle server's are its alone: those that have been copied once, for the server or to be pinned.
+func ownPages(t *testing.T, p *Pool) int {
+	t.Helper()
+	var v *server
+	eventually(t, "the jail is idle", func() bool {
+		p.loaded.mu.Lock()
+		defer p.loaded.mu.Unlock()
+		if len(p.loaded.idle) == 0 {
+			return false
+		}
+		v = p.loaded.idle[0]
+		return true
+	})
+	all, err := mappingsOf(v.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := exclusivePages(v.pid, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(pages)
+}
+
 func TestMix(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		jobs string // F with data frames, n without
 		want bool
 	}{
-		{"none yet", "", true},
-		{"a few without", "nnnnnn", true},
-		{"many without", "nnnnnnn", false},
+		{"none yet", "", false},
+		{"the first with", "F", false},
+		{"the second", "FF", true},
+		{"a few without after many with", "FFFFFFFFFFFFFFFFnnnnnn", true},
+		{"many without after many with", "FFFFFFFFFFFFFFFFnnnnnnn", false},
 		{"some with after many without", "nnnnnnnnnnnnnnnnFFFF", false},
 		{"many with after many without", "nnnnnnnnnnnnnnnnFFFFFFFF", true},
 		{"half after many without", "nnnnnnnnnnnnnnnnFnFnFnFnFnFnFnFnFnFn", false},
@@ -40,18 +66,26 @@ def main():
 `
 	eachPlan(t, Config{Preload: []string{"numpy", "pandas"}}, nil, func(t *testing.T, c Config, plan *plan) {
 		p := pinningPool(t, c, plan)
-		expected := fewestFaults(t, p, frames)
-		for range 24 {
-			wantAnswer(t, p, "import numpy as np\ndef main():\n    return 1\n", "1")
+		many := func(script, want string) {
+			for range 24 {
+				wantAnswer(t, p, script, want)
+			}
 		}
+		const without, with = "import numpy as np\ndef main():\n    return 1\n", "import pandas as pd\ndef main():\n    return int(pd.Series([1, 2]).sum())\n"
+		many(without, "1")
+		before := ownPages(t, p)
+		many(with, "3")
+		expected, after := fewestFaults(t, p, frames), ownPages(t, p)
+		if after < before+200 {
+			t.Errorf("%d pages are the server's own before any data frame, and %d when some are expected", before, after)
+		}
+		many(without, "1")
 		unexpected := fewestFaults(t, p, frames)
 		t.Logf("%d page faults when expected, %d when not", expected, unexpected)
 		if unexpected < 2*expected {
 			t.Errorf("%d page faults when data frames are expected, and %d when not", expected, unexpected)
 		}
-		for range 24 {
-			wantAnswer(t, p, "import pandas as pd\ndef main():\n    return int(pd.Series([1, 2]).sum())\n", "3")
-		}
+		many(with, "3")
 		if again := fewestFaults(t, p, frames); unexpected < 2*again {
 			t.Errorf("%d page faults when data frames are expected again, and %d when not", again, unexpected)
 		}

@@ -18,7 +18,7 @@ func TestOrphans(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan.alter = python("while True: pass")
-		plan.start(nil, false)
+		plan.start(wanted{})
 		return
 	}
 	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, _ *plan) {

@@ -149,7 +149,7 @@ func (p *plan) chooseLevel(c Config) error {
 }
 
 func (p *plan) try() error {
-	v, err := p.start(nil, false)
+	v, err := p.start(wanted{})
 	if err != nil {
 		return err
 	}
@@ -160,21 +160,30 @@ func (p *plan) try() error {
 	return nil
 }
 
-// start starts one more jail, which gives way to those that work, if so wanted.
-func (p *plan) start(preload []string, givesWay bool) (*server, error) {
+// wanted is what a jail is started for, and how.
+type wanted struct {
+	preload []string
+	// frames says that its first jobs are expected to have data frames.
+	frames bool
+	// givesWay has it start while others leave room for it.
+	givesWay bool
+}
+
+// start starts one more jail.
+func (p *plan) start(w wanted) (*server, error) {
 	n := int(p.jails.Add(1))
 	s := spec{
 		program: p.program, level: p.level, root: p.root, chroot: p.chroot, ids: newIDs(n), script: p.script,
-		openFiles: max(p.limits.OpenFiles, 256), givesWay: givesWay,
+		openFiles: max(p.limits.OpenFiles, 256),
 	}
 	if p.level == Process {
-		return p.startOnDisk(s, preload)
+		return p.startOnDisk(s, w)
 	}
-	return startServer(p, s, preload, nil)
+	return startServer(p, s, w, nil)
 }
 
 // startOnDisk gives a jail at level Process its working directory.
-func (p *plan) startOnDisk(s spec, preload []string) (*server, error) {
+func (p *plan) startOnDisk(s spec, w wanted) (*server, error) {
 	outside, err := p.makeDirectory(s.ids.job)
 	if err != nil {
 		return nil, err
@@ -186,7 +195,7 @@ func (p *plan) startOnDisk(s spec, preload []string) (*server, error) {
 		cleanup()
 		return nil, err
 	}
-	v, err := startServer(p, s, preload, cleanup)
+	v, err := startServer(p, s, w, cleanup)
 	if err != nil {
 		cleanup()
 		return nil, err

@@ -90,7 +90,7 @@ func TestSuccessorsComeBack(t *testing.T) {
 // TestStartGivesWay: a successor that starts is nicer than the jails that serve.
 func TestStartGivesWay(t *testing.T) {
 	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, p *plan) {
-		v, err := p.start(nil, false)
+		v, err := p.start(wanted{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestStartGivesWay(t *testing.T) {
 		usual := niceness(t, v.pid)
 		p.alter = python("while True: pass") // it never gets ready
 		var starting sync.WaitGroup
-		starting.Go(func() { p.start(nil, true) })
+		starting.Go(func() { p.start(wanted{givesWay: true}) })
 		eventually(t, "a jail that starts gives way", func() bool {
 			for _, pid := range descendants(t, unix.Getpid()) {
 				raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)

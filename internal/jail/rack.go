@@ -49,7 +49,10 @@ func (r *rack) fill(starts *sync.WaitGroup, failures chan<- error) {
 }
 
 func (r *rack) start(givesWay bool) (*server, error) {
-	v, err := r.pool.plan.start(r.preload, givesWay)
+	r.mu.Lock()
+	frames := r.mix.frames
+	r.mu.Unlock()
+	v, err := r.pool.plan.start(wanted{preload: r.preload, frames: frames, givesWay: givesWay})
 	if err != nil {
 		return nil, fmt.Errorf("start jail: %w", err)
 	}

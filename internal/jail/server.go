@@ -86,7 +86,7 @@ type server struct {
 const startTimeout = 60 * time.Second
 
 // startServer starts a jail and waits until its libraries are loaded and its first child is walled.
-func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, err error) {
+func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -139,8 +139,8 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		}
 	}()
 	theirs.Close()
-	set := p.settings(s, preload)
-	comeBack, err := v.boot(p, set, s.givesWay)
+	set := p.settings(s, w.preload)
+	comeBack, err := v.boot(p, set, w.givesWay)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func startServer(p *plan, s spec, preload []string, cleanup func()) (_ *server, 
 		if err := v.firstChild(); err != nil {
 			return nil, err
 		}
-		if err := v.study(p); err != nil {
+		if err := v.study(p, w.frames); err != nil {
 			return nil, err
 		}
 	}

@@ -24,7 +24,7 @@ const studiedKinds = 3
 // study has the first children run a job each, looks which pages they and the server have written since the fork, each of which was a
 // page fault and a copy, and has the server pin them, so that from now on the fork copies them by itself; and it shares the code that
 // the jobs ran. A host that does not allow it has slower jobs, which is said and no reason not to start.
-func (v *server) study(p *plan) error {
+func (v *server) study(p *plan, expectFrames bool) error {
 	seen, err := v.observe()
 	if err != nil {
 		if !v.alive() {
@@ -55,7 +55,7 @@ func (v *server) study(p *plan) error {
 	case e.Pinned == nil:
 		return v.broken("study", errLost)
 	}
-	if wanted := pagesIn(every) + pagesIn(frames); e.Why != "" || *e.Pinned < wanted {
+	if wanted := pagesIn(every); e.Why != "" || *e.Pinned < wanted {
 		p.unpinned.Do(func() {
 			p.log.Info("pages that jobs write to cannot be pinned here, or not all, so each job copies them one by one and is slower;"+
 				" README, Performance, says what it takes", "because", e.Why, "pinned", *e.Pinned, "of", wanted)
@@ -63,8 +63,8 @@ func (v *server) study(p *plan) error {
 	}
 	v.pinned, v.shared = *e.Pinned, e.Shared
 	v.framed = len(frames) > 0
-	v.frames = v.framed
-	return nil
+	v.frames = !expectFrames // it has not been told either
+	return v.expect(expectFrames)
 }
 
 // studiedPages are those that every job writes to, or its server from one child to the next; those that one with data frames writes to

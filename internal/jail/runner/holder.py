@@ -58,7 +58,7 @@ class Holders:
             return
         self.bury()
         begun = time.perf_counter_ns()
-        linux.setns(self._own, linux.CLONE_NEWPID)  # a pid namespace can only be made from one's own
+        self.leave()  # a pid namespace can only be made from one's own
         linux.keep_from_forks(self._kept_back)
         try:
             linux.give_to_forks(self._given)
@@ -80,6 +80,10 @@ class Holders:
         holder = os.pidfd_open(self._taken)
         linux.setns(holder, linux.CLONE_NEWPID)
         return holder
+
+    def leave(self):
+        """What this process forks from now on is in its own pid namespace again."""
+        linux.setns(self._own, linux.CLONE_NEWPID)
 
     def make_ahead(self):
         """The next one, so that nobody has to wait for it. What fails here fails when it is needed, if it still does then: a job is

@@ -159,8 +159,8 @@ class Server:
         self._walls = walls.Walls(settings)
         self._seeds = walls.Seeds()
         self._studied, self._shared = settings["study"], 0
-        # What is pinned: for every job, and for one with data frames; and whether the next is expected to have any.
-        self._pins, self._frames = [], True
+        # What is pinned for every job, for one with data frames, what that is to be once some are expected, and whether they are.
+        self._pins, self._frame_pins, self._frame_runs, self._frames = None, None, [], True
         with _pipes():
             self._runner = job.Runner(settings, check)
         self.measure = self._runner.measure
@@ -213,6 +213,10 @@ class Server:
                 signal.pause()
         return shadow
 
+    def _end_shadow(self):
+        os.kill(self._shadow, signal.SIGKILL)
+        os.waitpid(self._shadow, 0)
+
     def _take_text(self, address, size):
         """Code and constants in huge pages, in place of this process's own; their descriptor came along."""
         try:
@@ -225,33 +229,46 @@ class Server:
         """What a fork is to copy comes in the next message. The first so many runs are for every job, the others for one with data frames."""
         runs = self._take_runs()
         count, why = int(count), ""
+        self._frame_runs = runs[count:]
         try:
             if not runs:
                 raise OSError("which pages jobs write to is not known")
-            # While the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of.
-            for part in filter(None, (runs[:count], runs[count:])):
-                ring = _out_of_the_way(linux.ring())
-                try:
-                    self._pins.append(memory.Pins(ring, part))
-                except OSError:
-                    os.close(ring)
-                    raise
+            self._pins = self._pinned(runs[:count])
         except OSError as error:
             why = str(error)
-        os.kill(self._shadow, signal.SIGKILL)
-        os.waitpid(self._shadow, 0)
-        pages = sum(pins.pages for pins in self._pins)
+        self._end_shadow()
+        pages = self._pins.pages if self._pins else 0
         if not pages:
             self._layout.collapse()
         self._control.send(json.dumps({"pinned": pages, "shared": self._shared, "why": why}).encode())
 
+    def _pinned(self, runs):
+        """Pins them while the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of."""
+        if not runs:
+            return None
+        ring = _out_of_the_way(linux.ring())
+        try:
+            return memory.Pins(ring, runs)
+        except OSError:
+            os.close(ring)
+            raise
+
     def _expect_frames(self, expected):
+        """Pages that none but data frames take are left in their huge pages until there are some: a page of its own costs each fork, too."""
         self._frames = expected == b"1"
-        for pins in self._pins[1:]:
-            try:
-                pins.pin() if self._frames else pins.unpin()
-            except OSError:
-                pass  # another has locked the memory meanwhile: jobs copy these one by one, then
+        try:
+            if self._frames and self._frame_runs and self._pins:
+                runs, self._frame_runs = self._frame_runs, []
+                self._holders.leave()
+                self._shadow = self._make_shadow()
+                try:
+                    self._frame_pins = self._pinned(runs)
+                finally:
+                    self._end_shadow()
+            elif self._frame_pins:
+                self._frame_pins.pin() if self._frames else self._frame_pins.unpin()
+        except OSError:
+            pass  # another has locked the memory meanwhile: jobs copy these one by one, then
 
     def _await_end(self, child, place):
         control, poll = self._control, self._poll
