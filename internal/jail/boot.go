@@ -26,7 +26,8 @@ const arenasSpare = 2
 // experience is what the starts of a pool's jails leave to those after them.
 type experience struct {
 	mu sync.Mutex
-	// code is the runner's modules as Python has compiled them, as boot.py sends and takes it; nil until it is known.
+	// code is the runner's modules as Python has compiled them, as boot.py sends and takes it; nil until it is known. It is from a jail
+	// that had run no job yet.
 	code []byte
 	// arenas is how many the servers with these libraries have in use.
 	arenas map[string]int
@@ -59,21 +60,20 @@ func (x *experience) used(preload []string, arenas int) {
 	x.arenas[strings.Join(preload, ",")] = arenas
 }
 
-// boot sends the settings and the runner, and waits for the libraries to be loaded. A jail that gives way does so until comeBack is called.
-func (v *server) boot(p *plan, s settings, giveWay bool) (comeBack func() error, err error) {
+// boot sends the settings and the runner, and waits for the libraries to be loaded. A jail that gives way does so until v.comeBack is called.
+func (v *server) boot(p *plan, s settings, giveWay bool) error {
 	v.control.SetDeadline(time.Now().Add(startTimeout))
 	defer v.control.SetDeadline(time.Time{})
 	up, err := v.receive()
 	if err != nil {
-		return nil, v.broken("start", err)
+		return v.broken("start", err)
 	}
 	if up.pid == 0 { // signals to 0 would reach this process's own group
-		return nil, errors.New("the jail's python cannot be seen from here")
+		return errors.New("the jail's python cannot be seen from here")
 	}
 	v.pid = up.pid
-	comeBack = func() error { return nil }
 	if giveWay {
-		comeBack = lowerPriority(v.pid)
+		v.comeBack = lowerPriority(v.pid, givenWayAtMost)
 	}
 	code, arenas := p.experience.forStart(s.Preload)
 	if s.Once {
@@ -81,21 +81,21 @@ func (v *server) boot(p *plan, s settings, giveWay bool) (comeBack func() error,
 	}
 	blob, err := bootBlob(s, code)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := v.control.Write(fmt.Appendf(nil, "%d %d", len(blob), arenas)); err != nil {
-		return nil, v.broken("start", err)
+		return v.broken("start", err)
 	}
 	for chunk := blob; len(chunk) > 0; {
 		n := min(len(chunk), chunkBytes)
 		if _, err := v.control.Write(chunk[:n]); err != nil {
-			return nil, v.broken("start", err)
+			return v.broken("start", err)
 		}
 		chunk = chunk[n:]
 	}
 	if code == nil {
 		if code, err = v.receiveCode(); err != nil {
-			return nil, v.broken("start", err)
+			return v.broken("start", err)
 		}
 		p.experience.compiled(code)
 	}
@@ -107,13 +107,13 @@ func (v *server) boot(p *plan, s settings, giveWay bool) (comeBack func() error,
 	}
 	if err != nil {
 		p.experience.compiled(nil) // should that be the reason: another Python has taken the place of the one that compiled it
-		return nil, err
+		return err
 	}
 	v.versions = e.Ready
-	if arenas > 0 {
+	if arenas > 0 && e.Arenas > 0 {
 		p.experience.used(s.Preload, e.Arenas)
 	}
-	return comeBack, nil
+	return nil
 }
 
 // chunkBytes is as much as one message of the control socket holds.

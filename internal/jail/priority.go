@@ -17,8 +17,12 @@ import (
 // wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much (ARCHITECTURE.md).
 const givenWay, nicest = 8, 19
 
-// lowerPriority has a process give way, and all that it starts meanwhile. comeBack undoes it; a process that it fails for gives way for ever.
-func lowerPriority(pid int) (comeBack func() error) {
+// givenWayAtMost is how long a start gives way: on a machine that leaves no room at all it would never come to an end.
+const givenWayAtMost = 10 * time.Second
+
+// lowerPriority has a process give way, and all that it starts meanwhile, for so long or until comeBack is called, which may be more than
+// once; a process that this fails for gives way for ever.
+func lowerPriority(pid int, atMost time.Duration) (comeBack func() error) {
 	var undo []func() error
 	if group, nice := autogroup(pid); group != "" && group != ownAutogroup() {
 		if setAutogroup(pid, min(nice+givenWay, nicest)) == nil {
@@ -33,7 +37,7 @@ func lowerPriority(pid int) (comeBack func() error) {
 			}
 		}
 	}
-	return func() (err error) {
+	once := sync.OnceValue(func() (err error) {
 		for _, u := range undo {
 			err = errors.Join(err, u())
 		}
@@ -41,6 +45,11 @@ func lowerPriority(pid int) (comeBack func() error) {
 			return fmt.Errorf("priority: %w", err)
 		}
 		return nil
+	})
+	timer := time.AfterFunc(atMost, func() { _ = once() })
+	return func() error {
+		timer.Stop()
+		return once()
 	}
 }
 

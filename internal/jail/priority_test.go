@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func TestLowerPriority(t *testing.T) {
 			})
 		}
 		before, mine := niceness(t, pid), niceness(t, unix.Getpid())
-		comeBack := lowerPriority(pid)
+		comeBack := lowerPriority(pid, time.Hour)
 		now := niceness(t, pid)
 		if canComeBack() && now[0] != min(before[0]+givenWay, nicest) {
 			t.Errorf("own session %v: nice %d, was %d", own, now[0], before[0])
@@ -53,6 +54,8 @@ func TestLowerPriority(t *testing.T) {
 		if now := niceness(t, pid); now != before {
 			t.Errorf("own session %v: back at %v, was %v", own, now, before)
 		}
+		lowerPriority(pid, time.Nanosecond)
+		eventually(t, "it has come back by itself", func() bool { return niceness(t, pid) == before })
 		if now := niceness(t, unix.Getpid()); now != mine {
 			t.Errorf("this process: %v, was %v", now, mine)
 		}
@@ -65,7 +68,7 @@ func TestLowerPriorityOfNobody(t *testing.T) {
 	if err := c.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if err := lowerPriority(c.Process.Pid)(); err != nil {
+	if err := lowerPriority(c.Process.Pid, time.Hour)(); err != nil {
 		t.Error(err)
 	}
 }

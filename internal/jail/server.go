@@ -75,8 +75,10 @@ type server struct {
 	// likewise, when something else has taken its place before.
 	retiring, replaced bool
 	successor          *server
-	cleanup            func()
-	cgroup             *jailCgroup
+	// comeBack ends that the jail gives way.
+	comeBack func() error
+	cleanup  func()
+	cgroup   *jailCgroup
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	disk    *disk // at level Process
@@ -100,7 +102,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup,
+		started: time.Now(), life: 1, cleanup: cleanup, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
@@ -140,8 +142,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	}()
 	theirs.Close()
 	set := p.settings(s, w.preload)
-	comeBack, err := v.boot(p, set, w.givesWay)
-	if err != nil {
+	if err := v.boot(p, set, w.givesWay); err != nil {
 		return nil, err
 	}
 	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
@@ -164,7 +165,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 			return nil, err
 		}
 	}
-	if err := comeBack(); err != nil {
+	if err := v.comeBack(); err != nil {
 		return nil, err
 	}
 	return v, v.firstChild()
@@ -256,6 +257,7 @@ func (v *server) prepare() error {
 
 // close ends the jail and everything in it, and returns when nothing of it is left. Safe to call more than once.
 func (v *server) close() {
+	_ = v.comeBack()
 	if v.level == Process && v.pid != 0 && v.alive() {
 		unix.Kill(v.pid, unix.SIGKILL) // it waits for its job, not for the control socket
 	}

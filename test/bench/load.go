@@ -35,6 +35,21 @@ type phases struct {
 	Fork, Namespaces, Walls float64
 }
 
+func (p *phases) each() []*float64 {
+	return []*float64{&p.Queue, &p.Setup, &p.Run, &p.Total, &p.Fork, &p.Namespaces, &p.Walls}
+}
+
+func medians(all []phases) (m phases) {
+	for i, median := range m.each() {
+		var values []float64
+		for _, p := range all {
+			values = append(values, *p.each()[i])
+		}
+		*median = quantile(values, 0.5)
+	}
+	return m
+}
+
 // drive keeps clients busy, each with one call at a time, until d is over or most calls were made; 0 is no bound. Calls that
 // have begun are finished and count.
 func drive(ctx context.Context, clients int, d time.Duration, most int, call func(client int) (phases, error)) turn {

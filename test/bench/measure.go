@@ -195,24 +195,13 @@ func (c *cell) add(t turn, cpu time.Duration) {
 
 func (c *cell) close() {
 	c.figures = figuresOf(c.all, c.cpu)
-	median := func(of func(ms float64, p phases) float64) float64 {
-		var all []float64
-		for i, p := range c.all.Phases {
-			all = append(all, of(c.all.MS[i], p))
-		}
-		return quantile(all, 0.5)
+	c.Medians = medians(c.all.Phases)
+	var results, replies []float64
+	for i, p := range c.all.Phases {
+		results = append(results, p.Total-p.Queue-p.Setup-p.Run)
+		replies = append(replies, c.all.MS[i]-p.Total)
 	}
-	c.Medians = phases{
-		Queue:      median(func(_ float64, p phases) float64 { return p.Queue }),
-		Setup:      median(func(_ float64, p phases) float64 { return p.Setup }),
-		Run:        median(func(_ float64, p phases) float64 { return p.Run }),
-		Total:      median(func(_ float64, p phases) float64 { return p.Total }),
-		Fork:       median(func(_ float64, p phases) float64 { return p.Fork }),
-		Namespaces: median(func(_ float64, p phases) float64 { return p.Namespaces }),
-		Walls:      median(func(_ float64, p phases) float64 { return p.Walls }),
-	}
-	c.Result = median(func(_ float64, p phases) float64 { return p.Total - p.Queue - p.Setup - p.Run })
-	c.Reply = median(func(ms float64, p phases) float64 { return ms - p.Total })
+	c.Result, c.Reply = quantile(results, 0.5), quantile(replies, 0.5)
 }
 
 // wrong counts the failures of a turn, and keeps some of them to be printed.
