@@ -179,6 +179,29 @@ func TestPoolRetiresByJobs(t *testing.T) {
 	})
 }
 
+// TestPoolOver: while successors start more slowly than jobs come, jobs wait for them rather than have a jail serve without end.
+func TestPoolOver(t *testing.T) {
+	eachPool(t, Config{MaxJobs: 2, Slots: 2}, func(t *testing.T, p *Pool) {
+		var jobs sync.WaitGroup
+		for range 2 {
+			jobs.Go(func() {
+				for range 30 {
+					wantAnswer(t, p, "def main(): return 1", "1")
+					p.loaded.mu.Lock()
+					for _, v := range p.loaded.idle {
+						if v.served > mostOver*2 {
+							t.Errorf("a jail for 2 jobs has served %d", v.served)
+						}
+					}
+					p.loaded.mu.Unlock()
+				}
+			})
+		}
+		jobs.Wait()
+		eventually(t, "both are warm", func() bool { return len(servers(p)) == 2 })
+	})
+}
+
 func TestPoolRetiresByAge(t *testing.T) {
 	eachPool(t, Config{MaxAge: time.Nanosecond}, func(t *testing.T, p *Pool) {
 		for range 3 {

@@ -116,6 +116,9 @@ func (r *rack) put(v *server) {
 	r.ready <- struct{}{}
 }
 
+// mostOver is how many times JAIL_MAX_JOBS a jail serves whose successor is not warm yet. After that jobs wait.
+const mostOver = 2
+
 // giveBack makes the jail ready for its next job, or lets it go when its time is over and its successor is warm.
 func (r *rack) giveBack(v *server) {
 	if r.pool.usedOnce() {
@@ -124,10 +127,15 @@ func (r *rack) giveBack(v *server) {
 	}
 	r.mu.Lock()
 	successor, frames := v.successor, r.mix.frames
+	v.spent = successor == nil && v.retiring && v.served >= mostOver*r.pool.config.MaxJobs
 	r.mu.Unlock()
-	if successor != nil {
+	switch {
+	case successor != nil:
 		r.discard(v)
 		r.put(successor)
+		return
+	case v.spent:
+		r.discard(v) // its successor comes by itself
 		return
 	}
 	if err := errors.Join(v.expect(frames), v.prepare()); err != nil {
@@ -151,26 +159,31 @@ func (r *rack) succeed(v *server) {
 		return
 	}
 	r.mu.Lock()
-	replaced := v.replaced
+	replaced, spent := v.replaced, v.spent
 	r.mu.Unlock()
 	if replaced {
 		return // it did not live to see its turn
 	}
-	successor := r.startAgain(true)
+	successor := r.startAgain(!spent)
 	if successor == nil {
 		return
 	}
 	r.mu.Lock()
 	unwanted := v
-	if i := slices.Index(r.idle, v); i >= 0 {
+	switch i := slices.Index(r.idle, v); {
+	case i >= 0:
 		r.idle[i] = successor
-	} else if v.replaced {
+	case v.replaced:
 		unwanted = successor // v did not live to see it, and has been replaced by another
-	} else {
+	default:
 		v.successor, unwanted = successor, nil // v is at work; giveBack will see it
 	}
+	spent = v.spent
 	r.mu.Unlock()
-	if unwanted != nil {
+	switch {
+	case spent:
+		r.put(successor)
+	case unwanted != nil:
 		r.discard(unwanted)
 	}
 }

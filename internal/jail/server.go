@@ -75,6 +75,8 @@ type server struct {
 	// likewise, when something else has taken its place before.
 	retiring, replaced bool
 	successor          *server
+	// spent, guarded likewise, says that it serves no more, warm successor or not.
+	spent bool
 	// comeBack ends that the jail gives way.
 	comeBack func() error
 	cleanup  func()
