@@ -45,7 +45,7 @@ type Worker struct {
 	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
 	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"numpy,pandas" help:"libraries imported before a job arrives; empty preloads nothing"`
 	JailChroot     string        `env:"JAIL_CHROOT" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
-	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs"`
+	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs; until the next one is warm it serves up to twice as many"`
 	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
 	JailSpare      int           `env:"JAIL_SPARE" envDefault:"1" help:"warm jails of each kind beyond the slots, so that a job right behind another need not wait for the next process; 0 saves their memory"`
 	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`

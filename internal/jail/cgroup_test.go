@@ -187,6 +187,7 @@ def main():
 func TestPidsAreBounded(t *testing.T) {
 	p := cgroupPool(t, Config{Limits: Limits{Threads: 5}})
 	v := p.loaded.idle[0]
+	eventually(t, "the server has said who its child is", func() bool { return v.jobPID() != 0 })
 	pids := v.cgroup.group.pids()
 	if len(pids) == 0 || !slices.Contains(pids, v.pid) || !slices.Contains(pids, v.jobPID()) {
 		t.Fatalf("the cgroup has %v; the server is %d and its child %d", pids, v.pid, v.jobPID())
