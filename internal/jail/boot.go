@@ -100,10 +100,11 @@ func (v *server) boot(p *plan, s settings, giveWay bool) error {
 		p.experience.compiled(code)
 	}
 	e, err := v.receive()
-	if err == nil && e.Error != "" {
-		err = errors.New(e.Error)
-	} else if err != nil {
+	switch {
+	case err != nil:
 		err = v.broken("start", err)
+	case e.Error != "":
+		err = errors.New(e.Error)
 	}
 	if err != nil {
 		p.experience.compiled(nil) // should that be the reason: another Python has taken the place of the one that compiled it

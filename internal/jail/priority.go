@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -13,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// givenWay is how much nicer than before a process is that gives way: to one that does not it leaves five parts of six. A start that may
+// givenWay is how much nicer than before a process is that gives way: to one that does not it leaves six parts of seven. A start that may
 // wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much (ARCHITECTURE.md).
 const givenWay, nicest = 8, 19
 
@@ -30,8 +29,7 @@ func lowerPriority(pid int, atMost time.Duration) (comeBack func() error) {
 		}
 	}
 	if canComeBack() {
-		if raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid); err == nil {
-			nice := 20 - raw // as the system call counts
+		if nice, err := niceOf(pid); err == nil {
 			if unix.Setpriority(unix.PRIO_PROCESS, pid, min(nice+givenWay, nicest)) == nil {
 				undo = append(undo, func() error { return unix.Setpriority(unix.PRIO_PROCESS, pid, nice) })
 			}
@@ -59,13 +57,18 @@ var canComeBack = sync.OnceValue(func() bool {
 	go func() {
 		runtime.LockOSThread()
 		tid := unix.Gettid()
-		raw, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
-		nice := 20 - raw
+		nice, err := niceOf(tid)
 		can <- err == nil && nice < nicest && unix.Setpriority(unix.PRIO_PROCESS, tid, nice+1) == nil &&
 			unix.Setpriority(unix.PRIO_PROCESS, tid, nice) == nil
 	}()
 	return <-can
 })
+
+// niceOf is how nice a process is.
+func niceOf(pid int) (int, error) {
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+	return 20 - raw, err // the system call counts so, to have no negative answer
+}
 
 // Where the kernel shares processors among sessions first (autogroup), a process is only as nice towards others as its session is.
 
@@ -80,14 +83,12 @@ func ownAutogroup() string {
 }
 
 func readAutogroup(path string) (group string, nice int) {
-	file, err := openAsOwner(path)
+	var buffer [128]byte
+	text, err := readSmall(path, buffer[:])
 	if err != nil {
 		return "", 0
 	}
-	defer file.Close()
-	var buffer [128]byte
-	n, _ := file.Read(buffer[:])
-	name, number, found := bytes.Cut(bytes.TrimSpace(buffer[:n]), []byte(" nice ")) // such as "/autogroup-17 nice 0"
+	name, number, found := bytes.Cut(bytes.TrimSpace(text), []byte(" nice ")) // such as "/autogroup-17 nice 0"
 	if nice, err = strconv.Atoi(string(number)); err != nil || !found {
 		return "", 0
 	}
@@ -100,12 +101,10 @@ const autogroupTries = 20
 
 func setAutogroup(pid, nice int) (err error) {
 	path := procFile(pid, "autogroup")
-	var info unix.Stat_t
-	if err := unix.Stat(path, &info); err != nil {
-		return fmt.Errorf("stat %s: %w", path, err)
-	}
 	for range autogroupTries {
-		asUser(int(info.Uid), func() { err = os.WriteFile(path, strconv.AppendInt(nil, int64(nice), 10), 0) })
+		if err := asOwner(path, func() { err = writeSmall(path, strconv.AppendInt(nil, int64(nice), 10)) }); err != nil {
+			return err
+		}
 		if !errors.Is(err, unix.EAGAIN) {
 			break
 		}

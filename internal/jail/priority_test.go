@@ -14,12 +14,12 @@ import (
 // niceness is a process's own, and its session's where there is such a thing.
 func niceness(t *testing.T, pid int) [2]int {
 	t.Helper()
-	raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+	nice, err := niceOf(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, session := autogroup(pid)
-	return [2]int{20 - raw, session}
+	return [2]int{nice, session}
 }
 
 // TestLowerPriority: a process gives way, alone or with its session, and comes back.
@@ -107,11 +107,11 @@ func TestStartGivesWay(t *testing.T) {
 		starting.Go(func() { p.start(wanted{givesWay: true}) })
 		eventually(t, "a jail that starts gives way", func() bool {
 			for _, pid := range descendants(t, unix.Getpid()) {
-				raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+				nice, err := niceOf(pid)
 				if err != nil || pid == v.pid {
 					continue
 				}
-				if _, session := autogroup(pid); 20-raw > usual[0] || session > usual[1] {
+				if _, session := autogroup(pid); nice > usual[0] || session > usual[1] {
 					return unix.Kill(pid, unix.SIGKILL) == nil
 				}
 			}

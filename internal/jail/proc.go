@@ -87,13 +87,21 @@ func asUser(uid int, f func()) {
 	<-done
 }
 
-// openAsOwner opens a file of /proc that is its owner's alone.
-func openAsOwner(path string) (file *os.File, err error) {
+// asOwner runs f with the uid of a file's owner.
+func asOwner(path string, f func()) error {
 	var info unix.Stat_t
 	if err := unix.Stat(path, &info); err != nil {
-		return nil, fmt.Errorf("stat %s: %w", path, err)
+		return fmt.Errorf("stat %s: %w", path, err)
 	}
-	asUser(int(info.Uid), func() { file, err = os.Open(path) })
+	asUser(int(info.Uid), f)
+	return nil
+}
+
+// openAsOwner opens a file of /proc that is its owner's alone.
+func openAsOwner(path string) (file *os.File, err error) {
+	if err := asOwner(path, func() { file, err = os.Open(path) }); err != nil {
+		return nil, err
+	}
 	return file, err
 }
 

@@ -168,23 +168,24 @@ func (r *rack) succeed(v *server) {
 	if successor == nil {
 		return
 	}
+	var unwanted, awaited *server
 	r.mu.Lock()
-	unwanted := v
 	switch i := slices.Index(r.idle, v); {
 	case i >= 0:
-		r.idle[i] = successor
+		r.idle[i], unwanted = successor, v
 	case v.replaced:
 		unwanted = successor // v did not live to see it, and has been replaced by another
+	case v.spent:
+		awaited = successor
 	default:
-		v.successor, unwanted = successor, nil // v is at work; giveBack will see it
+		v.successor = successor // v is at work; giveBack will see it
 	}
-	spent = v.spent
 	r.mu.Unlock()
 	switch {
-	case spent:
-		r.put(successor)
 	case unwanted != nil:
 		r.discard(unwanted)
+	case awaited != nil:
+		r.put(awaited)
 	}
 }
 

@@ -35,10 +35,12 @@ type phases struct {
 	Fork, Namespaces, Walls float64
 }
 
+// each is every phase by itself.
 func (p *phases) each() []*float64 {
 	return []*float64{&p.Queue, &p.Setup, &p.Run, &p.Total, &p.Fork, &p.Namespaces, &p.Walls}
 }
 
+// medians are those of each phase, over all jobs.
 func medians(all []phases) (m phases) {
 	for i, median := range m.each() {
 		var values []float64
