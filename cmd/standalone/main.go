@@ -106,7 +106,7 @@ func openRedis(ctx context.Context, cfg config.Standalone, log *slog.Logger) (re
 		}
 		return rdb, func() { rdb.Close() }, nil
 	}
-	own, err := localredis.Start(ctx, cfg.DataDir, log)
+	own, err := localredis.Start(ctx, cfg.DataDir, cfg.RedisMaxMemory, log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,6 +27,8 @@ type Queue interface {
 	Ready(ctx context.Context) error
 	// Workers are the live ones, in their own words.
 	Workers(ctx context.Context) ([]jobs.Worker, error)
+	// Room is what there is for more jobs and their outcomes.
+	Room(ctx context.Context) (jobs.Room, error)
 }
 
 var _ Queue = (*jobs.Queue)(nil)
@@ -36,6 +38,8 @@ type Options struct {
 	Limits Limits
 	// Keys are the callers let in; none means everybody.
 	Keys config.APIKeys
+	// TrustedProxies are those whose X-Forwarded-For says who the client is.
+	TrustedProxies config.Prefixes
 	// ExecuteWait bounds every wait for a job: that of /execute, ?wait= and Prefer: wait=.
 	ExecuteWait time.Duration
 	// OutputBytes is what workers keep of stdout and of stderr. It is only spoken of here.
@@ -56,10 +60,11 @@ func OptionsFrom(cfg config.API, log *slog.Logger) Options {
 			TimeoutMS:    int(cfg.JobTimeout / time.Millisecond),
 			MemoryMB:     cfg.JobMemoryMB,
 		},
-		Keys:        cfg.APIKeys,
-		ExecuteWait: cfg.ExecuteWait,
-		OutputBytes: cfg.JobOutputBytes,
-		Log:         log,
+		Keys:           cfg.APIKeys,
+		TrustedProxies: cfg.TrustedProxies,
+		ExecuteWait:    cfg.ExecuteWait,
+		OutputBytes:    cfg.JobOutputBytes,
+		Log:            log,
 	}
 }
 
@@ -67,6 +72,8 @@ func OptionsFrom(cfg config.API, log *slog.Logger) Options {
 func QueueOptions(cfg config.API, log *slog.Logger) jobs.QueueOptions {
 	return jobs.QueueOptions{
 		Limit:           cfg.QueueLimit,
+		Share:           cfg.QueueShare,
+		Bytes:           cfg.QueueBytes,
 		ClientInFlight:  cfg.KeyJobsInFlight,
 		ClientPerSecond: cfg.KeyRequestsPerSecond,
 		ResultTTL:       cfg.JobResultTTL,

@@ -14,6 +14,8 @@ type capabilities struct {
 	// Workers are those that live now, each with what its jails enforce.
 	Workers []jobs.Worker `json:"workers"`
 	Limits  limitsBody    `json:"limits"`
+	// Queue is what there is room for.
+	Queue jobs.Room `json:"queue"`
 }
 
 // limitsBody are the largest limits that a request may ask for, and those of the request itself.
@@ -36,9 +38,13 @@ func (s *Server) capabilities(c echo.Context) error {
 	if workers == nil {
 		workers = []jobs.Worker{}
 	}
+	room, err := s.queue.Room(ctx)
+	if err != nil {
+		return err
+	}
 	l := s.o.Limits
 	return send(c, http.StatusOK, capabilities{
-		Workers: workers,
+		Workers: workers, Queue: room,
 		Limits: limitsBody{
 			TimeoutMS: l.TimeoutMS, MemoryMB: l.MemoryMB, OutputBytes: s.o.OutputBytes, ScriptBytes: l.ScriptBytes, RequestBytes: l.RequestBytes,
 		},

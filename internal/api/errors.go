@@ -121,7 +121,14 @@ func unavailable(err error) bool {
 
 func busyAnswer(busy *jobs.BusyError) *httpError {
 	e := failure(http.StatusServiceUnavailable, codeQueueFull, "The service has as many jobs waiting as it takes; try again later")
-	if busy.Scope == "key" {
+	switch busy.Scope {
+	case "share":
+		e.body.Error = "Your jobs fill your share of the queue; wait for some of them to finish, or try again later"
+	case "bytes":
+		e.body.Error = "The jobs that wait are as long together as the service takes; send less, or try again later"
+	case "memory":
+		e.body.Error = "The service's store is full; try again later, when results have expired"
+	case "key":
 		e = failure(http.StatusTooManyRequests, codeRateLimited, "This key has reached its limit; wait for its jobs to finish, or try again later")
 	}
 	e.retryAfter, e.cause = max(busy.RetryAfter, time.Second), busy

@@ -98,7 +98,9 @@ func (s *Server) accept(c echo.Context, waits bool) (*jobs.Job, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), queuePatience)
 	defer cancel()
-	job, err := s.queue.Submit(ctx, r, jobs.SubmitOptions{Client: client(c), IdempotencyKey: key, Reply: waits})
+	job, err := s.queue.Submit(ctx, r, jobs.SubmitOptions{
+		Client: client(c), Origin: s.origin(c.Request()), IdempotencyKey: key, Reply: waits,
+	})
 	s.metrics.submitted(err)
 	return job, err
 }

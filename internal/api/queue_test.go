@@ -195,3 +195,9 @@ func (q *fakeQueue) submitted() int {
 	defer q.mu.Unlock()
 	return len(q.requests)
 }
+
+func (q *fakeQueue) Room(context.Context) (jobs.Room, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return jobs.Room{State: "open", JobsMost: 7}, q.err
+}

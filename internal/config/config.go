@@ -15,6 +15,7 @@ type Service struct {
 	JobMemoryMB    int           `env:"JOB_MEMORY_MB" envDefault:"100" help:"memory a script may use beyond Python and the preloaded libraries, in MB (2^20 bytes)"`
 	JobOutputBytes int           `env:"JOB_OUTPUT_BYTES" envDefault:"1048576" help:"bytes kept of stdout, and as many of stderr; what is beyond is cut"`
 	JobResultTTL   time.Duration `env:"JOB_RESULT_TTL" envDefault:"24h" help:"how long a finished job can still be fetched"`
+	ResultsBytes   int64         `env:"RESULTS_BYTES" envDefault:"536870912" help:"bytes of finished jobs to keep: from half of it on they are kept for the shorter the less room there is; an outcome that does not fit becomes a failure; 0 is no limit"`
 	ShutdownGrace  time.Duration `env:"SHUTDOWN_GRACE" envDefault:"30s" help:"how long a stopping process lets running work finish before it gives up"`
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
@@ -28,6 +29,9 @@ type API struct {
 	APIKeys              APIKeys       `env:"API_KEYS" help:"who may call, comma-separated name:<sha256 of the key, hex>; empty lets everybody"`
 	ExecuteWait          time.Duration `env:"EXECUTE_WAIT" envDefault:"30s" help:"how long POST /execute waits before it answers 202 and where to look"`
 	QueueLimit           int           `env:"QUEUE_LIMIT" envDefault:"1000" help:"jobs that may wait; beyond it the service answers 503 with Retry-After"`
+	QueueShare           float64       `env:"QUEUE_SHARE" envDefault:"0.5" help:"part of the room that others leave in the queue which one client, a key or without keys an address, may fill; 1 is all of it"`
+	QueueBytes           int64         `env:"QUEUE_BYTES" envDefault:"268435456" help:"bytes that the requests of all unfinished jobs may have together; beyond it the service answers 503 with Retry-After; 0 is no limit"`
+	TrustedProxies       Prefixes      `env:"TRUSTED_PROXIES" help:"addresses or networks, comma-separated, of proxies whose X-Forwarded-For is believed: without keys the address is the client"`
 	KeyJobsInFlight      int           `env:"KEY_JOBS_IN_FLIGHT" envDefault:"0" help:"jobs one key may have queued or running; 0 is no limit"`
 	KeyRequestsPerSecond float64       `env:"KEY_REQUESTS_PER_SECOND" envDefault:"0" help:"submissions one key may make per second; 0 is no limit"`
 	MaxScriptBytes       int           `env:"MAX_SCRIPT_BYTES" envDefault:"1048576" help:"longest script accepted, in bytes of UTF-8"`
@@ -59,7 +63,8 @@ type Worker struct {
 type Standalone struct {
 	API
 	Worker
-	DataDir string `env:"DATA_DIR" envDefault:"./data" help:"where standalone's own Redis keeps its data"`
+	DataDir        string `env:"DATA_DIR" envDefault:"./data" help:"where standalone's own Redis keeps its data"`
+	RedisMaxMemory int64  `env:"REDIS_MAXMEMORY" envDefault:"1073741824" help:"bytes of memory that standalone's own Redis may use; jobs are accepted up to 85 % of it; 0 is no limit"`
 }
 
 // Slots is how many scripts run at the same time: WORKER_CONCURRENCY, or one per core that this process may use.

@@ -30,10 +30,11 @@ func TestDefaults(t *testing.T) {
 	}
 	service := Service{
 		RedisURL: "redis://127.0.0.1:6379/0", QueueShards: 1, JobTimeout: 10 * time.Second, JobMemoryMB: 100, JobOutputBytes: 1 << 20,
-		JobResultTTL: 24 * time.Hour, ShutdownGrace: 30 * time.Second, LogLevel: "info", LogFormat: "text",
+		JobResultTTL: 24 * time.Hour, ResultsBytes: 512 << 20, ShutdownGrace: 30 * time.Second, LogLevel: "info", LogFormat: "text",
 	}
 	wantAPI := API{
-		Service: service, ListenAddr: ":8080", ExecuteWait: 30 * time.Second, QueueLimit: 1000, MaxScriptBytes: 1 << 20, MaxRequestBytes: 10 << 20,
+		Service: service, ListenAddr: ":8080", ExecuteWait: 30 * time.Second, QueueLimit: 1000, QueueShare: 0.5, QueueBytes: 256 << 20,
+		MaxScriptBytes: 1 << 20, MaxRequestBytes: 10 << 20,
 	}
 	if !reflect.DeepEqual(api, wantAPI) {
 		t.Errorf("api\n got %+v\nwant %+v", api, wantAPI)
@@ -51,7 +52,7 @@ func TestDefaults(t *testing.T) {
 	}
 	wantAPI.RedisURL, wantWorker.RedisURL, wantWorker.JailIsolation = "", "", "auto"
 	wantWorker.Addr = ""
-	if want := (Standalone{API: wantAPI, Worker: wantWorker, DataDir: "./data"}); !reflect.DeepEqual(both, want) {
+	if want := (Standalone{API: wantAPI, Worker: wantWorker, DataDir: "./data", RedisMaxMemory: 1 << 30}); !reflect.DeepEqual(both, want) {
 		t.Errorf("standalone\n got %+v\nwant %+v", both, want)
 	}
 }

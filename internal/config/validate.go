@@ -14,6 +14,12 @@ import (
 // maxShards is how many queues the queue has names for: which one a job is in stands in one byte of its id.
 const maxShards = 256
 
+// What makes no sense to go below: a handful of outcomes, and a Redis that is full of what it needs for itself.
+const (
+	leastResults = 1 << 20
+	leastRedis   = 64 << 20
+)
+
 // Validate implements Process.
 func (s *Service) Validate() error {
 	return errors.Join(
@@ -25,6 +31,7 @@ func (s *Service) Validate() error {
 		between("JOB_OUTPUT_BYTES", s.JobOutputBytes, 1, 1<<28),
 		// Redis keeps the record in whole seconds, and a record gone before its waiter has read it is a lost answer.
 		atLeast("JOB_RESULT_TTL", s.JobResultTTL, 10*time.Second),
+		atLeastOrNone("RESULTS_BYTES", s.ResultsBytes, leastResults, "1 MB"),
 		atLeast("SHUTDOWN_GRACE", s.ShutdownGrace, 0),
 		oneOf("LOG_LEVEL", s.LogLevel, "debug", "info", "warn", "error"),
 		oneOf("LOG_FORMAT", s.LogFormat, "text", "json"),
@@ -44,6 +51,8 @@ func (a *API) Validate() error {
 		atLeast("EXECUTE_WAIT", a.ExecuteWait, 0),
 		atMost("EXECUTE_WAIT", a.ExecuteWait, time.Hour),
 		between("QUEUE_LIMIT", a.QueueLimit, 1, 1<<30),
+		checkPart("QUEUE_SHARE", a.QueueShare),
+		atLeastOrNone("QUEUE_BYTES", a.QueueBytes, a.MaxRequestBytes, "MAX_REQUEST_BYTES"),
 		between("KEY_JOBS_IN_FLIGHT", a.KeyJobsInFlight, 0, 1<<30),
 		checkRate("KEY_REQUESTS_PER_SECOND", a.KeyRequestsPerSecond),
 		between("MAX_SCRIPT_BYTES", a.MaxScriptBytes, 1, 1<<30),
@@ -86,7 +95,7 @@ func (s *Standalone) Validate() error {
 	if s.API.RedisURL == "" && s.DataDir == "" {
 		data = errors.New("DATA_DIR is empty; write a folder such as ./data, or set REDIS_URL")
 	}
-	return errors.Join(s.API.Validate(), s.Worker.validateOwn(), data)
+	return errors.Join(s.API.Validate(), s.Worker.validateOwn(), data, atLeastOrNone("REDIS_MAXMEMORY", s.RedisMaxMemory, leastRedis, "64 MB"))
 }
 
 var redisSchemes = []string{"redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster", "unix"}
@@ -129,6 +138,21 @@ func checkNames(name string, list Names) error {
 			}
 			return fmt.Errorf("%s: %q is not a Python name; write names separated by commas, such as numpy,pandas", name, n)
 		}
+	}
+	return nil
+}
+
+func checkPart(name string, part float64) error {
+	if !(part > 0 && part <= 1) {
+		return fmt.Errorf("%s: %v is not a part; write a number above 0 and up to 1, such as 0.5", name, part)
+	}
+	return nil
+}
+
+// atLeastOrNone is for budgets in bytes; what says where the least comes from.
+func atLeastOrNone(name string, n, least int64, what string) error {
+	if n != 0 && n < least {
+		return fmt.Errorf("%s: %d is too small; write at least %d (%s), or 0 for no limit", name, n, least, what)
 	}
 	return nil
 }

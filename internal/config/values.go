@@ -3,7 +3,9 @@ package config
 import (
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +23,33 @@ func (n *Names) UnmarshalText(text []byte) error {
 		}
 	}
 	return nil
+}
+
+// Prefixes are networks, comma-separated; an address is a network of one.
+type Prefixes []netip.Prefix
+
+func (p *Prefixes) UnmarshalText(text []byte) error {
+	*p = nil
+	for entry := range strings.SplitSeq(string(text), ",") {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(entry)
+		if err != nil {
+			address, addressErr := netip.ParseAddr(entry)
+			if addressErr != nil {
+				return formatErrorf("%q is neither an address nor a network; write some such as 10.0.0.0/8,192.0.2.7", entry)
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		*p = append(*p, network.Masked())
+	}
+	return nil
+}
+
+// Contains says whether an address is in one of the networks.
+func (p Prefixes) Contains(address netip.Addr) bool {
+	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
 // APIKey is one caller. The key itself is never kept, only its SHA-256.

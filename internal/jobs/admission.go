@@ -19,6 +19,8 @@ const (
 	backlogAge = 50 * time.Millisecond
 	// unknownAge is how old they may be to accept a job before looking again: other processes may have filled the queue.
 	unknownAge = time.Second
+	// memoryAge is how old what is known of Redis' memory may be. Until the next look a second's worth of requests may come.
+	memoryAge = time.Second
 	// drainMemory is the time over which the drain rate is averaged.
 	drainMemory = 15 * time.Second
 	// lightLoad is how many unfinished jobs make a client one that stays in its lane whoever else is in it, and how many
@@ -44,6 +46,9 @@ type backlog struct {
 	processed int64
 	rate      float64 // jobs per second
 	rated     time.Time
+
+	redis      memory
+	remembered time.Time // when that was read
 
 	kick   chan struct{}
 	cancel context.CancelFunc
@@ -106,6 +111,8 @@ type reservation struct {
 	// crowded are the lanes in which more than lightLoad jobs wait, as two hexadecimal digits each.
 	crowded string
 	release func()
+	waiting int    // jobs, as far as is known
+	memory  memory // Redis', likewise
 }
 
 // reserve takes a place for a job of this priority, or says that the queue is full.
@@ -129,6 +136,9 @@ func (b *backlog) reserve(ctx context.Context, p Priority) (*reservation, error)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.redis.full() {
+		return nil, &BusyError{Scope: "memory", RetryAfter: fullRetry}
+	}
 	return nil, &BusyError{Scope: "service", RetryAfter: b.retryAfter()}
 }
 
@@ -143,19 +153,23 @@ func (b *backlog) place(rank int) (r *reservation, fresh bool) {
 		default:
 		}
 	}
-	if b.limit > 0 && age > unknownAge {
+	if (b.limit > 0 || b.redis.max > 0) && age > unknownAge {
 		return nil, false
+	}
+	if b.redis.full() {
+		return nil, time.Since(b.remembered) < memoryAge
 	}
 	if b.limit > 0 && b.waiting+total(b.reserved) >= b.limit {
 		return nil, age < fullAge && b.doubtful == 0
 	}
 	l, crowded := b.shortest(rank)
 	b.reserved[l][rank]++
-	return &reservation{l, crowded, func() {
+	release := func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.reserved[l][rank]--
-	}}, true
+	}
+	return &reservation{lane: l, crowded: crowded, release: release, waiting: b.waiting, memory: b.redis}, true
 }
 
 // stale makes the next refusal look again: a place has become free.
@@ -200,6 +214,9 @@ func (b *backlog) look(ctx context.Context) error {
 	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
 		return err
 	}
+	if err := b.remember(ctx); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// What was sent while Redis was asked may be in its answer or not: count it, rather than exceed the limit or crowd a lane.
@@ -216,6 +233,39 @@ func (b *backlog) look(ctx context.Context) error {
 	b.drained(now, processed)
 	b.looked = now
 	return nil
+}
+
+// remember reads how full Redis is, when what is known is old.
+func (b *backlog) remember(ctx context.Context) error {
+	b.mu.Lock()
+	known := time.Since(b.remembered) < memoryAge
+	b.mu.Unlock()
+	if known {
+		return nil
+	}
+	m, err := readMemory(ctx, b.rdb)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.redis, b.remembered = m, time.Now()
+	return nil
+}
+
+// memory is how full Redis is; nothing where it does not answer, which others find as well.
+func (b *backlog) memory(ctx context.Context) memory {
+	_ = b.remember(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.redis
+}
+
+// patience is retryAfter for who does not hold the lock.
+func (b *backlog) patience() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.retryAfter()
 }
 
 // drained updates the rate, an average that forgets exponentially.

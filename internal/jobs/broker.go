@@ -44,10 +44,15 @@ type broker struct {
 	batch int      // how many jobs to ask for next; used by asynq's one dequeuing goroutine, as turns
 	spare []*claim // taken beyond the one that was asked for
 	// What follows is used likewise.
-	empty bool   // the latest look found nothing, or took the last there was, or jobs were handed over since
-	hint  string // of a token off the bell: there may be a job here
+	empty bool // the latest look found nothing, or took the last there was, or jobs were handed over since
+	// keptUntil is when to look again, at the latest: what waits is not to have this worker's slot before, see lua/shares.lua.
+	keptUntil time.Time
+	hint      string // of a token off the bell: there may be a job here
 
 	hangs atomic.Bool // the last of asynq's commands was not answered in time
+
+	outcomes  int64        // bytes of outcomes to keep, by the settings; 0 is no limit
+	redisMost atomic.Int64 // Redis' maxmemory; 0 is no limit
 
 	mu        sync.Mutex
 	busy      int                 // slots that jobs have or are about to have
@@ -74,7 +79,7 @@ type claim struct {
 
 func newBroker(rdb redis.UniversalClient, y layout, slots int, log *slog.Logger) *broker {
 	return &broker{
-		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y.lanes), park: newParking(rdb, y), handout: newHandout(),
+		UniversalClient: rdb, layout: y, log: log, turns: newTurns(y), park: newParking(rdb, y), handout: newHandout(),
 		slots: slots, batch: 1, claims: map[string]*claim{}, finished: map[string]struct{}{},
 	}
 }
@@ -116,7 +121,29 @@ func (b *broker) ZAddXX(ctx context.Context, key string, members ...redis.Z) *re
 	ctx, cancel := b.patience(ctx)
 	defer cancel()
 	cmd := b.UniversalClient.ZAddXX(ctx, key, members...)
+	if isFull(cmd.Err()) {
+		// A full Redis would have every job run twice.
+		cmd = b.renew(ctx, key, members)
+	}
 	b.noteAnswer(ctx, cmd)
+	return cmd
+}
+
+// renewScript lets a lease live on where Redis is full: what follows a write that takes no room is not refused. KEYS: leases   ARGV: scores
+// and ids
+var renewScript = redis.NewScript(`
+redis.call('PERSIST', KEYS[1])
+return redis.call('ZADD', KEYS[1], 'XX', unpack(ARGV))`)
+
+func (b *broker) renew(ctx context.Context, key string, members []redis.Z) *redis.IntCmd {
+	var args []any
+	for _, m := range members {
+		args = append(args, m.Score, m.Member)
+	}
+	n, err := renewScript.Run(ctx, b.UniversalClient, []string{key}, args...).Int64()
+	cmd := redis.NewIntCmd(ctx)
+	cmd.SetVal(n)
+	cmd.SetErr(err)
 	return cmd
 }
 
@@ -183,8 +210,11 @@ func (b *broker) dequeue(ctx context.Context) *redis.Cmd {
 		var err error
 		if b.empty && b.handout.lookedLately() {
 			var news bool
-			b.hint, news, err = b.park.wait(b.handout.news)
+			b.hint, news, err = b.park.wait(b.handout.news, slowPoll+blockMargin)
 			b.empty = news && b.hint == "" && b.handout.isSure()
+		} else if kept := time.Until(b.keptUntil); kept > 0 {
+			b.hint, _, err = b.park.wait(b.handout.news, kept)
+			b.keptUntil = time.Time{}
 		} else {
 			b.spare, err = b.pick(ctx)
 		}
@@ -265,23 +295,49 @@ func (b *broker) take(id string) *claim {
 	return c
 }
 
-// finish writes the outcome, the document and what is kept apart from it; false when the job had ended otherwise before.
-func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, finished time.Time, doc []byte, apart []any) (bool, error) {
+// outcomeBytes is the budget of what may be kept of outcomes, of one book of shares.
+func (b *broker) outcomeBytes() int64 {
+	m := memory{max: b.redisMost.Load()}
+	return m.budget(b.outcomes, outcomePart) / int64(len(b.turns.keys))
+}
+
+// errNoRoom: the outcome does not fit into what may be kept of them.
+var errNoRoom = errors.New("no room for the outcome")
+
+// ending is how a job ends: its document and what is kept apart from it.
+type ending struct {
+	status   Status
+	err      *Error
+	finished time.Time
+	doc      []byte
+	apart    []any
+	reserve  bool // it is small, and is to be written though Redis is full
+}
+
+// finish writes how a job ends; false when it had ended otherwise before.
+func (b *broker) finish(ctx context.Context, c *claim, end ending) (bool, error) {
 	code, message := "", ""
-	if e != nil {
-		code, message = string(e.Code), e.Message
+	if end.err != nil {
+		code, message = string(end.err.Code), end.err.Message
+	}
+	reserve, budget := 0, b.outcomeBytes()
+	if end.reserve {
+		reserve, budget = 1, 0
 	}
 	now, channel := time.Now().UTC(), b.channel()
 	if !b.handout.lookedLately() {
 		channel = "" // whoever comes to this slot is to look first: something may wait that nobody was handed or told of
 	}
-	args := append([]any{c.id, string(status), strconv.FormatInt(finished.UnixMicro(), 10), code, message, doc, maxPublished,
-		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, channel, believedSeconds}, apart...)
+	args := append([]any{c.id, string(end.status), strconv.FormatInt(end.finished.UnixMicro(), 10), code, message, end.doc, maxPublished,
+		now.Format("2006-01-02"), now.Add(90 * 24 * time.Hour).Unix(), c.attempt, channel, believedSeconds, reserve, budget}, end.apart...)
 	// The next job for its slot may be there before the answer is.
 	b.mu.Lock()
 	b.finishing++
 	b.mu.Unlock()
-	said, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending, b.freeOf(c.pending)}, args...).Int()
+	said, err := finishScript.Run(ctx, b.UniversalClient, []string{c.pending, b.freeOf(c.pending), b.bookOf(c.pending)}, args...).Int()
+	if err == nil && said < 0 {
+		err = errNoRoom
+	}
 	b.mu.Lock()
 	b.finishing--
 	if err == nil {
@@ -289,10 +345,10 @@ func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, 
 		b.vacate(c)
 	}
 	b.mu.Unlock()
-	if said&2 == 0 {
+	if said&2 == 0 || err != nil {
 		b.handout.unsure()
 	}
-	return said&1 != 0, err
+	return err == nil && said&1 != 0, err
 }
 
 // What release says of a job besides: that its worker was lost with it, or that it has not begun. A run that was only broken off is neither.
@@ -309,7 +365,7 @@ func startOf(c *claim) string { return strconv.FormatInt(c.started.UnixMicro(), 
 // the error.
 func (b *broker) release(ctx context.Context, pending, id, started, as string, limit int, code Code, message string) error {
 	b.handout.unsure() // a slot is free that Redis does not know of
-	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending)}, id, as, limit, string(code), message, started).Err()
+	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending), b.bookOf(pending)}, id, as, limit, string(code), message, started).Err()
 	if errors.Is(err, redis.Nil) {
 		err = nil // not active any more: somebody else took it back
 	}
@@ -350,7 +406,7 @@ func (b *broker) wasFinished(id string) bool {
 // sweep takes back the jobs of workers that died.
 func (b *broker) sweep(ctx context.Context) error {
 	for _, lanes := range b.layout.groups() {
-		keys := []string{b.layout.bell(lanes[0])}
+		keys := []string{b.layout.bell(lanes[0]), b.layout.book(lanes[0])}
 		for _, l := range lanes {
 			for _, p := range priorities {
 				keys = append(keys, l.pending(p.name))
@@ -380,6 +436,14 @@ func (b *broker) freeOf(pending string) string {
 		return globalFree
 	}
 	return besides(pending, "free")
+}
+
+// bookOf is bellOf for the book of shares.
+func (b *broker) bookOf(pending string) string {
+	if !b.layout.cluster {
+		return globalBook
+	}
+	return besides(pending, "shares")
 }
 
 // besides is a key of the lane that a pending list is of.

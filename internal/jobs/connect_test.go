@@ -127,7 +127,7 @@ func TestConnectCluster(t *testing.T) {
 
 func TestConnectEmbedded(t *testing.T) {
 	t.Setenv("PATH", t.TempDir()) // no redis-server there
-	i, err := localredis.Start(context.Background(), t.TempDir(), testLog(t))
+	i, err := localredis.Start(context.Background(), t.TempDir(), 0, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

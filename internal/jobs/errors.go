@@ -18,7 +18,8 @@ var (
 
 // BusyError refuses a job that there is no room for now.
 type BusyError struct {
-	// Scope is "service" when too many jobs wait, "key" when the client's own limit is reached.
+	// Scope is "service" when too many jobs wait, "share" when so many of them are the client's, "bytes" when their requests are too
+	// long together, "memory" when Redis is full, "key" when the client's own limit is reached.
 	Scope string
 	// RetryAfter is when there will probably be room, at least a second.
 	RetryAfter time.Duration
@@ -27,6 +28,9 @@ type BusyError struct {
 func (e *BusyError) Error() string {
 	return fmt.Sprintf("too many jobs (%s): retry in %s", e.Scope, e.RetryAfter)
 }
+
+// Is has a full Redis be one that refuses commands, too.
+func (e *BusyError) Is(target error) bool { return target == ErrUnavailable && e.Scope == "memory" }
 
 // unavailable keeps the caller's own cancellation apart from a Redis that does not answer.
 func unavailable(caller context.Context, what string, err error) error {

@@ -148,20 +148,23 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 }
 
 // finish writes the outcome, however long Redis needs to take it, and only gives up when the worker must go. If the lease
-// runs out meanwhile the job may have been given to somebody else; the first outcome stands.
+// runs out meanwhile the job may have been given to somebody else; the first outcome stands. One that Redis has no room for is
+// replaced by a failure that is small enough, so that the job has an end and its slot is free.
 func (h *handler) finish(c *claim, status Status, o *Outcome) error {
-	finished := c.started.Add(time.Since(c.obtained))
-	doc, apart, err := encodeDocument(document(c, status, o, finished))
+	end, err := h.ending(c, status, o)
 	if err != nil {
-		h.log.Error("outcome is not JSON", "job", c.id, "error", err)
-		status = Failed
-		o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage, Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
-		if doc, apart, err = encodeDocument(document(c, status, o, finished)); err != nil {
-			return fmt.Errorf("job %s: encode outcome: %w", c.id, err)
-		}
+		return err
 	}
 	return h.persist(c, func(ctx context.Context) error {
-		won, err := h.broker.finish(ctx, c, status, o.Error, finished, doc, apart)
+		won, err := h.broker.finish(ctx, c, end)
+		if (isFull(err) || errors.Is(err, errNoRoom)) && !end.reserve {
+			h.log.Warn("outcome not kept: there is no room for it", "job", c.id, "bytes", end.size(), "error", err)
+			if end, err = h.ending(c, Failed, noRoom(o, end.size())); err != nil {
+				return err
+			}
+			end.reserve = true
+			won, err = h.broker.finish(ctx, c, end)
+		}
 		if err != nil {
 			return err
 		}
@@ -174,6 +177,43 @@ func (h *handler) finish(c *claim, status Status, o *Outcome) error {
 		}
 		return nil
 	})
+}
+
+// ending encodes an outcome.
+func (h *handler) ending(c *claim, status Status, o *Outcome) (ending, error) {
+	end := ending{status: status, err: o.Error, finished: c.started.Add(time.Since(c.obtained))}
+	var err error
+	end.doc, end.apart, err = encodeDocument(document(c, status, o, end.finished))
+	if err == nil {
+		return end, nil
+	}
+	h.log.Error("outcome is not JSON", "job", c.id, "error", err)
+	o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage, Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
+	end.status, end.err = Failed, o.Error
+	if end.doc, end.apart, err = encodeDocument(document(c, Failed, o, end.finished)); err != nil {
+		return end, fmt.Errorf("job %s: encode outcome: %w", c.id, err)
+	}
+	return end, nil
+}
+
+// noRoom is what is kept of an outcome that there is no room for.
+func noRoom(o *Outcome, bytes int) *Outcome {
+	return &Outcome{Usage: o.Usage, Error: &Error{Code: Internal, Message: fmt.Sprintf(
+		"the script has run, and the service has no room to keep its outcome of %d bytes; send it again later, or have it return and print less", bytes)}}
+}
+
+// size is how much of Redis' memory the outcome takes.
+func (e ending) size() int {
+	n := len(e.doc)
+	for i := 1; i < len(e.apart); i += 2 {
+		switch v := e.apart[i].(type) {
+		case string:
+			n += len(v)
+		case []byte:
+			n += len(v)
+		}
+	}
+	return n
 }
 
 func (h *handler) release(c *claim, as string, cause error) error {

@@ -87,15 +87,12 @@ func (h *handout) lookedLately() bool {
 	return time.Since(h.look) < slowPoll
 }
 
-// unsure is told that the worker is not in the list, or not with all of its slots.
+// unsure is told that the worker is not in the list, or not with all of its slots: what it waits for may be there now.
 func (h *handout) unsure() {
 	h.mu.Lock()
-	changed := h.sure
 	h.sure = false
 	h.mu.Unlock()
-	if changed {
-		h.tell()
-	}
+	h.tell()
 }
 
 func (h *handout) tell() {

@@ -121,7 +121,7 @@ func TestFreeOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		won, err := b.finish(context.Background(), c, Completed, nil, time.Now(), doc, apart)
+		won, err := b.finish(context.Background(), c, ending{status: Completed, finished: time.Now(), doc: doc, apart: apart})
 		if won != (i == 0) || err != nil {
 			t.Errorf("%v, %v", won, err)
 		}

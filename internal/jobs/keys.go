@@ -33,6 +33,8 @@ const (
 	globalBell = "safepy:bell"
 	// globalFree is a sorted set of the channels of workers that have said that nothing waits, by how many slots they have free.
 	globalFree = "safepy:free"
+	// globalBook is the hash of what each share has used; see lua/shares.lua.
+	globalBook = "safepy:shares"
 )
 
 // priorities with their weights, highest first: out of ten jobs taken while all kinds wait, six, three and one.
@@ -49,6 +51,7 @@ func (l lane) record(id string) string   { return "safepy:{" + l.tag() + "}:j:" 
 func (l lane) index() string             { return "safepy:{" + l.tag() + "}:recent" }
 func (l lane) bell() string              { return "safepy:{" + l.tag() + "}:bell" }
 func (l lane) free() string              { return "safepy:{" + l.tag() + "}:free" }
+func (l lane) book() string              { return "safepy:{" + l.tag() + "}:shares" }
 
 // layout is how the lanes lie in a Redis: how many there are, and which of them one script can see.
 type layout struct {
@@ -78,6 +81,23 @@ func (y layout) free(l lane) string {
 		return l.free()
 	}
 	return globalFree
+}
+
+// book is the key of the book of shares that a lane's jobs are in.
+func (y layout) book(l lane) string {
+	if y.cluster {
+		return l.book()
+	}
+	return globalBook
+}
+
+// books are all of them.
+func (y layout) books() []string {
+	var all []string
+	for _, lanes := range y.groups() {
+		all = append(all, y.book(lanes[0]))
+	}
+	return all
 }
 
 // groups are the lanes that one script can serve together: all of them, or on a cluster each by itself.

@@ -106,7 +106,7 @@ func TestLargeOutcomeAfterTheFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		won, err := b.finish(t.Context(), taken[0], Completed, o.Error, time.Now(), doc, apart)
+		won, err := b.finish(t.Context(), taken[0], ending{status: Completed, err: o.Error, finished: time.Now(), doc: doc, apart: apart})
 		if err != nil || won != (i == 0) {
 			t.Fatalf("outcome %d: won %v, %v", i, won, err)
 		}

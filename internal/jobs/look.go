@@ -51,6 +51,8 @@ type look struct {
 	now    time.Time
 	coming int
 	full   bool
+	// kept is for how long what waits is not to have the worker's slot.
+	kept time.Duration
 }
 
 // none takes notice of a look that has brought no job, made when so many had been heard of on the channel.
@@ -74,7 +76,7 @@ func (b *broker) pick(ctx context.Context) ([]*claim, error) {
 	cmds := make([]*redis.Cmd, n)
 	pipe := b.UniversalClient.Pipeline()
 	for i := range cmds {
-		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order(b.layout, "", i)[0], at.args(i)...)
+		cmds[i] = pickScript.EvalSha(ctx, pipe, b.turns.order("")[0], at.args(i)...)
 	}
 	// Each command has its own answer, also when the connection broke between two.
 	_, _ = pipe.Exec(ctx)
@@ -110,8 +112,9 @@ func (b *broker) pick(ctx context.Context) ([]*claim, error) {
 
 // pickOne takes one job. The hint is where one was heard of.
 func (b *broker) pickOne(ctx context.Context, at standing) ([]*claim, error) {
-	b.batch, b.empty = 1, false
-	for _, keys := range b.turns.order(b.layout, b.hint, 0) {
+	b.batch, b.empty, b.keptUntil = 1, false, time.Time{}
+	kept := time.Duration(0)
+	for _, keys := range b.turns.order(b.hint) {
 		f, err := parseLook(pickScript.Run(ctx, b.UniversalClient, keys, at.args(0)...).Slice())
 		switch {
 		case err != nil:
@@ -123,6 +126,9 @@ func (b *broker) pickOne(ctx context.Context, at standing) ([]*claim, error) {
 			return nil, nil
 		case f.claim == nil:
 			b.none(f, at.heard)
+			if f.kept > 0 && (kept == 0 || f.kept < kept) {
+				kept = f.kept
+			}
 			continue
 		}
 		b.turns.served(f.claim.pending)
@@ -134,8 +140,11 @@ func (b *broker) pickOne(ctx context.Context, at standing) ([]*claim, error) {
 		}
 		return []*claim{f.claim}, nil
 	}
-	b.hint, b.empty = "", true
-	b.handout.looked(at.channel, true)
+	b.hint, b.empty = "", kept == 0
+	if kept > 0 {
+		b.keptUntil = time.Now().Add(min(kept, slowPoll))
+	}
+	b.handout.looked(at.channel, b.empty)
 	return nil, nil
 }
 
@@ -150,13 +159,18 @@ func parseLook(v []any, err error) (look, error) {
 		return look{}, err
 	}
 	switch len(v) {
-	case 2, 3:
+	case 2, 3, 4:
 		now, err := moment(text(v[0]))
 		if err != nil {
 			return look{}, fmt.Errorf("pick: now: %w", err)
 		}
 		coming, _ := v[1].(int64)
-		return look{now: now, coming: int(coming), full: len(v) == 3}, nil
+		f := look{now: now, coming: int(coming), full: len(v) == 3}
+		if len(v) == 4 {
+			kept, _ := v[3].(int64)
+			f.kept = max(time.Duration(kept)*time.Microsecond, time.Millisecond)
+		}
+		return f, nil
 	case 9:
 		c, err := parseClaim(v)
 		return look{claim: c}, err

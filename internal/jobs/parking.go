@@ -74,9 +74,9 @@ func (p *parking) pause(d time.Duration) {
 	}
 }
 
-// wait returns when it is time to look at the queues: at a token, which says which queue, after slowPoll, or at the stop; and when there
+// wait returns when it is time to look at the queues: at a token, which says which queue, after at most so long, or at the stop; and when there
 // are news, which may have spared the look. There may be both.
-func (p *parking) wait(fresh <-chan struct{}) (hint string, news bool, err error) {
+func (p *parking) wait(fresh <-chan struct{}, most time.Duration) (hint string, news bool, err error) {
 	p.mu.Lock()
 	p.parked = true
 	for _, s := range p.spots {
@@ -87,9 +87,13 @@ func (p *parking) wait(fresh <-chan struct{}) (hint string, news bool, err error
 		}
 	}
 	p.mu.Unlock()
+	// A listener that is older than this wait ends before slowPoll is over, and then the wait does.
+	over := time.NewTimer(most)
+	defer over.Stop()
 	var h heard
 	select {
 	case h = <-p.heard:
+	case <-over.C:
 	case <-fresh:
 		news = true
 	case <-p.stop:

@@ -20,6 +20,12 @@ import (
 type QueueOptions struct {
 	// Limit is how many jobs may wait in all; 0 is no limit. It is kept to within what several API processes accept in 50 ms.
 	Limit int
+	// Share is the part of the room that others leave in the queue which one client may fill, so that nobody closes it for all: with
+	// 0.5 the first client gets half, the next half of what is left. Up to eight jobs are anybody's. 0 is 1: all of it.
+	Share float64
+	// Bytes is how long the requests of all jobs that are not final may be together; 0 is no limit, but a quarter of Redis' maxmemory,
+	// where it has one.
+	Bytes int64
 	// ClientInFlight is how many unfinished jobs one named client may have, ClientPerSecond how many submissions it may make
 	// per second (with a burst of one second's worth, at least one); 0 is no limit.
 	ClientInFlight  int
@@ -35,6 +41,8 @@ type QueueOptions struct {
 type SubmitOptions struct {
 	// Client names who asks, for fair shares and limits; empty is nobody in particular, who has no limits of its own.
 	Client string
+	// Origin is who asks where Client is empty: an address, for fair shares alone.
+	Origin string
 	// IdempotencyKey, if set, makes a second submission of the same request by the same client return the first one's job.
 	IdempotencyKey string
 	// Reply says that the caller will Wait for the job in this process, which then needs no read.
@@ -73,6 +81,9 @@ func NewQueue(rdb redis.UniversalClient, o QueueOptions) (*Queue, error) {
 	if o.ResultTTL < time.Second {
 		return nil, fmt.Errorf("result ttl %s: at least a second", o.ResultTTL)
 	}
+	if o.Share == 0 {
+		o.Share = 1
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -106,7 +117,7 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 	if priority == "" {
 		priority = Default
 	}
-	s := &submission{body: body, ttl: q.o.ResultTTL, client: o.Client}
+	s := &submission{body: body, ttl: q.o.ResultTTL, client: o.Client, share: shareOf(o)}
 	keyed := ""
 	if o.IdempotencyKey != "" {
 		keyed = keyedID(q.layout.home(o.Client), o.Client, o.IdempotencyKey)
@@ -122,6 +133,7 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 		return nil, submitError(caller, err)
 	}
 	defer place.release()
+	s.room = q.room(place)
 	id, err := q.admit(ctx, o.Client, newID(place.lane), keyed, place.crowded)
 	if err != nil {
 		return nil, submitError(caller, err)
@@ -139,7 +151,7 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 // enqueue sends a job into a lane, which on a cluster is that of its record.
 func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) (*Job, error) {
 	home, _ := laneOf(id)
-	s.keys = []string{home.record(id), home.index(), q.layout.bell(l), q.layout.free(l)}
+	s.keys = []string{home.record(id), home.index(), q.layout.bell(l), q.layout.free(l), q.layout.book(l)}
 	s.reply = q.bells.channel
 	if o.Reply {
 		q.bells.expect(id, o.Client)
@@ -164,7 +176,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 		}
 		return q.Get(ctx, id)
 	}
-	return nil, unavailable(caller, "submit", err)
+	return nil, q.refusal(caller, s, err)
 }
 
 // repetition is the job that an idempotency key stands for already, nil when there is none.
@@ -241,7 +253,7 @@ func (q *Queue) Cancel(ctx context.Context, id string) (*Job, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	was, err := cancelScript.Run(ctx, q.rdb, []string{l.record(id)}, id, cancelChannel).Text()
+	was, err := cancelScript.Run(ctx, q.rdb, []string{l.record(id), q.layout.book(l)}, id, cancelChannel).Text()
 	if errors.Is(err, redis.Nil) {
 		return nil, ErrNotFound
 	}
@@ -265,6 +277,10 @@ func (q *Queue) Ready(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
+	if m := q.backlog.memory(ctx); m.full() {
+		// First of all: workers cannot say that they are there, either.
+		return fmt.Errorf("redis is full: it uses %s, and the rest is kept for jobs that were accepted; %s", m, whenFull)
+	}
 	pipe := q.rdb.Pipeline()
 	// asynq's workers renew an entry here every 5 s, good for 10.
 	beating := pipe.ZCount(ctx, "asynq:servers", strconv.FormatInt(time.Now().Unix(), 10), "+inf")

@@ -1,38 +1,41 @@
 package jobs
 
 import (
-	_ "embed"
+	"embed"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// The scripts are the only writers of job records. Each documents its keys, arguments and answer in its first lines.
-var (
-	//go:embed lua/prelude.lua
-	prelude string
-	//go:embed lua/submit.lua
-	submitLua string
-	//go:embed lua/pick.lua
-	pickLua string
-	//go:embed lua/finish.lua
-	finishLua string
-	//go:embed lua/release.lua
-	releaseLua string
-	//go:embed lua/sweep.lua
-	sweepLua string
-	//go:embed lua/cancel.lua
-	cancelLua string
-	//go:embed lua/watch.lua
-	watchLua string
-	//go:embed lua/admit.lua
-	admitLua string
+//go:embed lua
+var luaFiles embed.FS
 
-	submitScript  = redis.NewScript(prelude + submitLua)
-	pickScript    = redis.NewScript(prelude + pickLua)
-	finishScript  = redis.NewScript(prelude + finishLua)
-	releaseScript = redis.NewScript(prelude + releaseLua)
-	sweepScript   = redis.NewScript(prelude + sweepLua)
-	cancelScript  = redis.NewScript(prelude + cancelLua)
-	watchScript   = redis.NewScript(prelude + watchLua)
-	admitScript   = redis.NewScript(prelude + admitLua)
+// The scripts are the only writers of job records. Each documents its keys, arguments and answer in its first lines, and has before it
+// what it needs of the shared files.
+var (
+	submitScript  = script("shares", "prelude", "submit")
+	pickScript    = script("shares", "prelude", "audit", "pick")
+	finishScript  = script("shares", "prelude", "finish")
+	releaseScript = script("shares", "prelude", "takeback", "release")
+	sweepScript   = script("shares", "prelude", "takeback", "audit", "sweep")
+	cancelScript  = script("shares", "prelude", "cancel")
+	watchScript   = script("watch")
+	admitScript   = script("shares", "admit")
 )
+
+// script joins files of lua, without comments and indentation: an embedded Redis reads it anew for each call.
+func script(names ...string) *redis.Script {
+	var b strings.Builder
+	for _, name := range names {
+		text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			panic(err) // it is in the program
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
+				b.WriteString(line + "\n")
+			}
+		}
+	}
+	return redis.NewScript(b.String())
+}

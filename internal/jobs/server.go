@@ -35,6 +35,8 @@ type ServerOptions struct {
 	StopGrace time.Duration
 	// Shards as in QueueOptions: the same in every process.
 	Shards int
+	// OutcomeBytes is how much is kept of finished jobs, in all; 0 is no limit. See QueueOptions.Bytes.
+	OutcomeBytes int64
 	// Capabilities is JSON that tells clients what this worker's jails enforce; see Queue.Workers.
 	Capabilities json.RawMessage
 	Logger       *slog.Logger
@@ -86,6 +88,7 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := newBroker(rdb, y, o.Concurrency, o.Logger)
+	b.outcomes = o.OutcomeBytes
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("host name: %w", err)

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,10 +11,12 @@ import (
 
 // submission is what our script writes beside asynq's task. It travels through asynq.Client in the context.
 type submission struct {
-	keys        []string // record, index, bell, workers with free slots
+	keys        []string // record, index, bell, workers with free slots, book of shares
 	body        []byte
 	reply       string
 	client      string
+	share       string
+	room        room
 	fingerprint string
 	ttl         time.Duration
 
@@ -21,7 +24,25 @@ type submission struct {
 	created *time.Time
 	handed  bool   // a worker has it already
 	known   string // fingerprint of the job that has this id already
+	refused string // why there is no room: roomBytes or roomShare
 }
+
+// room is what there is for the job, as far as its process knows: the script has the rest.
+type room struct {
+	bytes   int64   // most bytes of requests that are not final; 0 is no limit
+	limit   int     // most jobs that may wait; 0 is no limit
+	waiting int     // how many do
+	part    float64 // of what others leave, that one client may fill
+}
+
+// What the script may say that there is no room for.
+const (
+	roomBytes = "bytes"
+	roomShare = "share"
+)
+
+// errRefused has asynq give up a submission that the script has refused.
+var errRefused = errors.New("no room")
 
 type submissionKey struct{}
 
@@ -37,7 +58,8 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 		cmd.SetErr(fmt.Errorf("asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args)))
 		return cmd
 	}
-	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), handedLeaseSeconds, maxHanded)
+	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), handedLeaseSeconds, maxHanded,
+		s.share, s.room.bytes, s.room.limit, s.room.waiting, s.room.part)
 	cmd := submitScript.Run(ctx, c.UniversalClient, append(keys, s.keys...), args...)
 	answer, err := cmd.Slice()
 	if err != nil {
@@ -46,10 +68,15 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 	accepted, _ := answer[0].(int64)
 	if len(answer) > 1 {
 		text, _ := answer[1].(string)
-		if accepted == 1 {
+		switch accepted {
+		case 1:
 			s.created, _ = micros(text)
 			s.handed = len(answer) > 2 && answer[2] == int64(1)
-		} else {
+		case 2:
+			s.refused = text
+			cmd.SetErr(errRefused)
+			return cmd
+		default:
 			s.known = text
 		}
 	}

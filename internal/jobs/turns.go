@@ -2,59 +2,40 @@ package jobs
 
 import "strings"
 
-// schedule is who is asked first, job after job: high six times out of ten, default three times, low once. What is asked for
-// and not there falls to the next in rank, so that nothing waits for a turn and nothing starves.
-var schedule = []Priority{High, Default, High, High, Low, High, Default, High, High, Default}
-
-// turns is the order in which one worker serves the queues: priorities by schedule, the lanes of each priority in turn. It
-// belongs to the one goroutine that takes jobs.
+// turns is the order in which one worker looks into the lanes. Without a cluster one script sees all of them, and decides by the book
+// of shares; on one a script sees one lane, and the lanes take turns. It belongs to the one goroutine that takes jobs.
 type turns struct {
-	taken int
-	next  map[Priority]int // lane to begin with
-	lanes int
+	layout layout
+	keys   [][]string // of the pick script, for each group of lanes that it can see
+	next   int        // of those, which to begin with
 }
 
-func newTurns(lanes int) turns { return turns{next: map[Priority]int{}, lanes: lanes} }
-
-// order returns the keys for the pick script, one list for each group of lanes that a script can see. ahead is how many
-// jobs will have been taken before, when several are asked for at once.
-func (t *turns) order(y layout, hint string, ahead int) [][]string {
-	first := schedule[(t.taken+ahead)%len(schedule)]
-	ranks := []Priority{first}
-	for _, p := range priorities {
-		if p.name != first {
-			ranks = append(ranks, p.name)
+func newTurns(y layout) turns {
+	t := turns{layout: y}
+	for _, lanes := range y.groups() {
+		keys := []string{y.bell(lanes[0]), y.free(lanes[0]), y.book(lanes[0])}
+		for _, l := range lanes {
+			for _, p := range priorities {
+				keys = append(keys, l.pending(p.name))
+			}
 		}
+		t.keys = append(t.keys, keys)
 	}
-	if y.cluster {
-		return t.byLane(y, ranks, hint)
-	}
-	keys := make([]string, 0, 3+len(ranks)*t.lanes)
-	keys = append(keys, globalBell, globalFree)
-	if hint != "" {
-		keys = append(keys, hint)
-	}
-	for _, p := range ranks {
-		for i := range t.lanes {
-			keys = append(keys, lane((t.next[p]+ahead+i)%t.lanes).pending(p))
-		}
-	}
-	return [][]string{keys}
+	return t
 }
 
-// byLane is the order on a cluster, where a script sees one lane: the lanes take turns, and priorities count within each.
-func (t *turns) byLane(y layout, ranks []Priority, hint string) [][]string {
+// order returns the keys for the pick script, one list for each look that it takes. The hint is a queue that was heard of.
+func (t *turns) order(hint string) [][]string {
+	if len(t.keys) == 1 {
+		return t.keys
+	}
 	var groups [][]string
-	for i := range t.lanes {
-		l := lane((t.next[ranks[0]] + i) % t.lanes)
-		keys := []string{y.bell(l), y.free(l)}
-		for _, p := range ranks {
-			keys = append(keys, l.pending(p))
-		}
-		if strings.HasPrefix(hint, "asynq:{"+l.tag()+"}") {
-			groups = append([][]string{keys}, groups...)
+	for i := range t.keys {
+		l := (t.next + i) % len(t.keys)
+		if strings.HasPrefix(hint, "asynq:{"+lane(l).tag()+"}") {
+			groups = append([][]string{t.keys[l]}, groups...)
 		} else {
-			groups = append(groups, keys)
+			groups = append(groups, t.keys[l])
 		}
 	}
 	return groups
@@ -62,13 +43,12 @@ func (t *turns) byLane(y layout, ranks []Priority, hint string) [][]string {
 
 // served moves on after a job from this queue.
 func (t *turns) served(pending string) {
-	t.taken++
-	for _, p := range priorities {
-		for l := range t.lanes {
-			if lane(l).pending(p.name) == pending {
-				t.next[p.name] = l + 1
-				return
-			}
+	if len(t.keys) == 1 {
+		return
+	}
+	for l := range t.keys {
+		if strings.HasPrefix(pending, "asynq:{"+lane(l).tag()+"}") {
+			t.next = l + 1
 		}
 	}
 }

@@ -48,12 +48,48 @@ func (s *Server) describe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.broker.HSet(ctx, workersKey, s.self.ID, said).Err()
+	if err := describeScript.Run(ctx, s.broker.UniversalClient, []string{workersKey}, s.self.ID, said).Err(); err != nil {
+		return err
+	}
+	if m, err := readMemory(ctx, s.broker.UniversalClient); err == nil {
+		s.broker.redisMost.Store(m.max)
+	}
+	return s.countSlots(ctx, now)
+}
+
+// describeScript says so even where Redis is full, since what follows a write that takes no room is not refused: its workers are what
+// makes room. KEYS: workers   ARGV: id, announcement
+var describeScript = redis.NewScript(`
+redis.call('HDEL', KEYS[1], ARGV[1])
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])`)
+
+// countSlots tells the books of shares how many slots there are: nobody is to have all of them while somebody else waits.
+func (s *Server) countSlots(ctx context.Context, now time.Time) error {
+	said, err := s.broker.HGetAll(ctx, workersKey).Result()
+	if err != nil {
+		return err
+	}
+	workers, _ := live(said, now)
+	slots := 0
+	for _, w := range workers {
+		slots += w.Slots
+	}
+	pipe := s.broker.Pipeline()
+	for _, book := range s.broker.layout.books() {
+		pipe.HSet(ctx, book, "slots", slots)
+	}
+	if _, err = pipe.Exec(ctx); isFull(err) {
+		err = nil // what it was told last is good enough
+	}
+	return err
 }
 
 // leave takes the worker's word back. One that dies without it is forgotten by the next reader.
 func (s *Server) leave(ctx context.Context) {
 	_ = s.broker.HDel(ctx, workersKey, s.self.ID).Err()
+	if now, err := s.broker.Time(ctx).Result(); err == nil {
+		_ = s.countSlots(ctx, now)
+	}
 }
 
 // Workers are the live workers, by id. ErrUnavailable when Redis is away.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,7 +47,7 @@ type child struct {
 	process *os.Process
 }
 
-func startChild(ctx context.Context, binary, dir string, log *slog.Logger) (*Instance, error) {
+func startChild(ctx context.Context, binary, dir string, maxMemory int64, log *slog.Logger) (*Instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	socket, cleanup, err := socketPath(dir)
@@ -63,6 +64,7 @@ func startChild(ctx context.Context, binary, dir string, log *slog.Logger) (*Ins
 		args: []string{
 			"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", dir, "--daemonize", "no", "--logfile", "",
 			"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
+			"--maxmemory", strconv.FormatInt(maxMemory, 10),
 		},
 	}
 	failed := make(chan error, 1)

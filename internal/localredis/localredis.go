@@ -23,8 +23,8 @@ type Instance struct {
 }
 
 // Start brings up a Redis that keeps its data in dir, which is created and locked: a second Start with the same dir fails
-// as long as the first process lives. ctx limits the start, not the life, which Close ends.
-func Start(ctx context.Context, dir string, log *slog.Logger) (*Instance, error) {
+// as long as the first process lives. maxMemory bounds it in bytes, where it is a redis-server; 0 is no limit. ctx limits the start, not the life, which Close ends.
+func Start(ctx context.Context, dir string, maxMemory int64, log *slog.Logger) (*Instance, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -39,7 +39,7 @@ func Start(ctx context.Context, dir string, log *slog.Logger) (*Instance, error)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	i, err := start(ctx, dir, log)
+	i, err := start(ctx, dir, maxMemory, log)
 	if err != nil {
 		lock.Close()
 		return nil, err
@@ -49,13 +49,13 @@ func Start(ctx context.Context, dir string, log *slog.Logger) (*Instance, error)
 	return i, nil
 }
 
-func start(ctx context.Context, dir string, log *slog.Logger) (*Instance, error) {
+func start(ctx context.Context, dir string, maxMemory int64, log *slog.Logger) (*Instance, error) {
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		log.Warn("no redis-server on PATH: the queue is kept in memory, and jobs will not survive a restart")
 		return startEmbedded()
 	}
-	return startChild(ctx, binary, dir, log)
+	return startChild(ctx, binary, dir, maxMemory, log)
 }
 
 // Client is connected to the instance; Close closes it.

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func hold(dir string) {
-	i, err := Start(context.Background(), dir, slog.New(slog.DiscardHandler))
+	i, err := Start(context.Background(), dir, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		os.Stdout.WriteString("error: " + err.Error() + "\n")
 		os.Exit(1)
@@ -52,7 +52,7 @@ func needServer(t *testing.T) {
 
 func begin(t *testing.T, dir string) *Instance {
 	t.Helper()
-	i, err := Start(context.Background(), dir, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	i, err := Start(context.Background(), dir, 0, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestSecondStartIsRefused(t *testing.T) {
 	needServer(t)
 	dir := t.TempDir()
 	begin(t, dir)
-	i, err := Start(context.Background(), dir, slog.New(slog.DiscardHandler))
+	i, err := Start(context.Background(), dir, 0, slog.New(slog.DiscardHandler))
 	if err == nil {
 		i.Close()
 		t.Fatal("two on the same data")
@@ -126,7 +126,7 @@ func TestUnusableDataIsAnError(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "appendonlydir", "appendonly.aof.manifest"), []byte("nonsense\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i, err := Start(context.Background(), dir, slog.New(slog.DiscardHandler))
+	i, err := Start(context.Background(), dir, 0, slog.New(slog.DiscardHandler))
 	if err == nil {
 		i.Close()
 		t.Skip("this redis-server does not read a manifest")
@@ -251,7 +251,7 @@ func (s said) Write(line []byte) (int, error) {
 func TestEmbedded(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	var log strings.Builder
-	i, err := Start(context.Background(), t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)))
+	i, err := Start(context.Background(), t.TempDir(), 0, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, re
 	runner.seen = newMetrics(registry, pool)
 	server, err := jobs.NewServer(rdb, runner, jobs.ServerOptions{
 		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards,
-		Capabilities: enforced, Logger: log,
+		OutcomeBytes: cfg.ResultsBytes, Capabilities: enforced, Logger: log,
 	})
 	if err != nil {
 		return err

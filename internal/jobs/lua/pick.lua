@@ -1,9 +1,12 @@
--- Takes the next job from the first of the pending lists that has one, and marks it running.
--- KEYS: bell, workers with free slots, pending lists in the order to try
+-- Takes the next job of the share whose turn it is, and marks it running.
+-- KEYS: bell, workers with free slots, book of shares, pending lists
 -- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs it has heard of on the channel, how long it may
 --   be believed to be there in s
--- Returns {asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}; or, when there
--- was none, {now, how many jobs are on their way to the worker}; or {now, how many, 1}, without a look, when they take all of its slots.
+-- Returns
+--   {asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}
+--   {now, how many jobs are on their way to the worker} when nothing waits
+--   {now, how many, 1} without a look, when they take all of its slots
+--   {now, how many, 0, microseconds} when what waits is not to have a slot yet: it is kept for another share for so long at most
 local channel, free, coming = ARGV[2], tonumber(ARGV[3]), 0
 if channel ~= '' then
   local told = redis.call('GET', channel)
@@ -11,6 +14,7 @@ if channel ~= '' then
     coming = math.max(0, told - ARGV[4])
     redis.call('EXPIRE', channel, ARGV[5])
   else
+    redis.call('DEL', channel) -- a Redis that is full refuses a first write that takes room, and those after another not
     redis.call('SET', channel, ARGV[4], 'EX', ARGV[5])
   end
   free = free - coming
@@ -23,38 +27,77 @@ local function found_none(slots)
     redis.call('EXPIRE', KEYS[2], 60)
   end
 end
-if redis.call('EXISTS', unpack(KEYS, 3)) == 0 then
+local started = microseconds()
+if redis.call('EXISTS', unpack(KEYS, 4)) == 0 then
   found_none(free)
-  return {microseconds(), coming}
+  return {started, coming}
 end
-for i = 3, #KEYS do
-  local pending = KEYS[i]
+local now, book, turns = tonumber(started), KEYS[3], turns_of(KEYS[3])
+
+-- Moves the share's next job from its queue to the active ones, as asynq does; nil where what stood in the book waits no more.
+local function take(a)
+  local id = next_of(a)
+  if not id then return end
+  local rec = record_of(id)
+  local f = redis.call('HMGET', rec, 'p', 'c', 'n', 'req', 'cl')
+  local pending = f[1]
+  if not pending then return end
   local q = queue_of(pending)
-  while redis.call('LLEN', pending) > 0 and redis.call('EXISTS', q .. 'paused') == 0 do
-    local id = redis.call('RPOPLPUSH', pending, q .. 'active')
-    local task, rec = q .. 't:' .. id, record_of(id)
-    local msg = redis.call('HGET', task, 'msg')
-    if msg and redis.call('EXISTS', rec) == 1 then
-      local started = microseconds()
-      redis.call('HSET', task, 'state', 'active')
-      redis.call('HDEL', task, 'pending_since')
-      redis.call('ZADD', q .. 'lease', redis.call('TIME')[1] + tonumber(ARGV[1]), id)
-      redis.call('HSET', rec, 's', 'running', 'st', started)
-      local n = redis.call('HINCRBY', rec, 'n', 1)
-      local f = redis.call('HMGET', rec, 'c', 'req', 'cl')
-      -- The last job's taker need not look again before it waits: this was the look.
-      local more = redis.call('EXISTS', unpack(KEYS, 3))
-      if more == 0 then
-        found_none(free - 1)
-      elseif channel ~= '' then
-        redis.call('ZREM', KEYS[2], channel)
-      end
-      return {msg, id, pending, f[1], started, n, f[2] or '', f[3] or '', more}
-    end
-    -- An id without a task or without a record belongs to nobody any more.
-    redis.call('LREM', q .. 'active', 1, id)
-    redis.call('DEL', task)
+  -- The jobs of a paused queue are out of the book until the next audit.
+  if redis.call('EXISTS', q .. 'paused') == 1 or redis.call('LREM', pending, -1, id) == 0 then return end
+  local task = q .. 't:' .. id
+  local msg = redis.call('HGET', task, 'msg')
+  if not msg then return end
+  local attempt = f[3] + 1
+  redis.call('LPUSH', q .. 'active', id)
+  redis.call('HSET', task, 'state', 'active')
+  redis.call('HDEL', task, 'pending_since')
+  redis.call('ZADD', q .. 'lease', math.floor(now / 1000000) + ARGV[1], id)
+  redis.call('HSET', rec, 's', 'running', 'st', started, 'n', attempt)
+  begin_run(a, now)
+  -- The last job's taker need not look again before it waits: this was the look.
+  local more = redis.call('EXISTS', unpack(KEYS, 4))
+  if more == 0 then
+    found_none(free - 1)
+  elseif channel ~= '' then
+    redis.call('ZREM', KEYS[2], channel)
   end
+  return {msg, id, pending, f[2], started, attempt, f[4] or '', f[5] or '', more}
+end
+
+-- The first share in turn that may have the slot. Those that may not say how long it is kept.
+local function look()
+  local wait, candidates = nil, redis.call('ZRANGE', turns, 0, 15)
+  for _, share in ipairs(candidates) do
+    local a = account(book, share)
+    -- Never all slots while another waits.
+    local all = a.slots > 1 and a.running + 1 >= a.slots and #candidates > 1
+    local kept = all and briefly_kept or kept_from(a, now)
+    while kept == 0 and a.waiting > 0 do
+      local job = take(a)
+      if job then
+        settle(a)
+        return job
+      end
+    end
+    settle(a)
+    if kept > 0 then wait = math.min(wait or kept, kept) end
+  end
+  return nil, wait
+end
+
+local job, wait = look()
+if not job and not wait then
+  -- Something waits, and the book does not say so: it came by another way, or its queue was paused.
+  audit(book, {unpack(KEYS, 4)}, now)
+  job, wait = look()
+end
+if job then return job end
+if wait then
+  -- With anything waiting nobody is handed a job: the next look is this worker's own.
+  redis.call('DEL', KEYS[1])
+  if channel ~= '' then redis.call('ZREM', KEYS[2], channel) end
+  return {started, coming, 0, math.ceil(wait)}
 end
 found_none(free)
-return {microseconds(), coming}
+return {started, coming}

@@ -3,18 +3,14 @@
 --   asynq:{<lane>}-<priority>}:pending|active|lease|paused|t:<id>   asynq's own
 --   safepy:{<lane>}:j:<id>    the record of a job, a hash:
 --       s status, c created, st started, fin finished (unix microseconds by Redis' clock), n attempts, x times lost,
---       p pending list it is queued on, req request, reply channels to tell, cl client, fp fingerprint, ttl seconds,
+--       p pending list it is queued on, req request, len its length, reply channels to tell, cl client, sh its share, fp fingerprint,
+--       ttl seconds,
 --       cancel asked for, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
 --       stdout, stderr and result
 --   safepy:{<lane>}:recent    job ids by creation, for listing
 -- Without a cluster there are besides
 --   safepy:free               the workers that have found nothing waiting: their channels by how many slots they have free
 --   safepy:worker:<uuid>      how many jobs have been handed to a worker, on the channel of the same name
-
-local function microseconds()
-  local t = redis.call('TIME')
-  return t[1] .. string.format('%06d', tonumber(t[2]))
-end
 
 local function queue_of(pending) return string.sub(pending, 1, -8) end
 
@@ -33,7 +29,9 @@ local function tell(channels, id, doc)
   end
 end
 
-local function forget_request(rec, ttl)
+-- The bytes of the request are no longer on the books: a is its share's account.
+local function forget_request(a, rec, ttl, bytes)
+  note_bytes(a, -(tonumber(bytes or 0) or 0))
   redis.call('HDEL', rec, 'req', 'reply', 'cancel')
   redis.call('EXPIRE', rec, ttl)
 end
@@ -46,39 +44,10 @@ local function count_processed(q, day, expires)
 end
 
 -- A final state that no run of the script brought about.
-local function close(rec, id, status, code, message)
+local function close(a, rec, id, status, code, message)
   redis.call('HSET', rec, 's', status, 'fin', microseconds())
   if code ~= '' then redis.call('HSET', rec, 'ec', code, 'em', message) end
-  local known = redis.call('HMGET', rec, 'reply', 'ttl')
+  local known = redis.call('HMGET', rec, 'reply', 'ttl', 'len')
   tell(known[1], id, '')
-  forget_request(rec, known[2])
-end
-
--- Takes a job away from the worker that has it: back to the head of its queue, or to its end when it was lost too often.
--- Returns the state it is in now, or nothing when it was no longer active.
-local function take_back(pending, bell, id, lost, limit, code, message)
-  local q, rec = queue_of(pending), record_of(id)
-  redis.call('ZREM', q .. 'lease', id)
-  if redis.call('LREM', q .. 'active', 1, id) == 0 then return false end
-  local status = redis.call('HGET', rec, 's')
-  if status ~= 'running' and status ~= 'queued' then
-    redis.call('DEL', q .. 't:' .. id)
-    return status
-  end
-  if redis.call('HEXISTS', rec, 'cancel') == 1 then
-    redis.call('DEL', q .. 't:' .. id)
-    close(rec, id, 'canceled', '', '')
-    return 'canceled'
-  end
-  if lost and redis.call('HINCRBY', rec, 'x', 1) >= limit then
-    redis.call('DEL', q .. 't:' .. id)
-    close(rec, id, 'failed', code, message)
-    return 'failed'
-  end
-  redis.call('HSET', rec, 's', 'queued')
-  redis.call('HDEL', rec, 'st')
-  redis.call('HSET', q .. 't:' .. id, 'state', 'pending')
-  redis.call('RPUSH', pending, id)
-  wake(bell, pending)
-  return 'queued'
+  forget_request(a, rec, known[2], known[3])
 end
