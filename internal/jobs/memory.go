@@ -34,7 +34,7 @@ func (m memory) budget(bytes int64, part float64) int64 {
 	if m.max == 0 {
 		return bytes
 	}
-	most := int64(part * float64(m.max))
+	most := max(1, int64(part*float64(m.max)))
 	if bytes == 0 {
 		return most
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"strconv"
 	"time"
 
@@ -103,9 +102,9 @@ func (q *Queue) room(place *reservation) room {
 // refusal is why the script has not accepted a job.
 func (q *Queue) refusal(caller context.Context, s *submission, err error) error {
 	switch {
-	case errors.Is(err, errRefused) && s.refused == roomShare:
+	case s.refused == roomShare: // asynq does not wrap errors, it quotes them
 		return &BusyError{Scope: "share", RetryAfter: q.backlog.patience()}
-	case errors.Is(err, errRefused):
+	case s.refused == roomBytes:
 		return &BusyError{Scope: "bytes", RetryAfter: fullRetry}
 	case isFull(err):
 		return &BusyError{Scope: "memory", RetryAfter: fullRetry}
