@@ -147,11 +147,11 @@ func parseFiles(value json.RawMessage) ([]jobs.File, error) {
 			return nil, err
 		}
 		if other, clash := taken[f.Path]; clash {
-			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, f.Path, other)
+			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, cut(f.Path, 64), other)
 		}
 		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
 			if other, clash := taken[dir]; clash && !strings.HasSuffix(other, "folder") {
-				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, f.Path, other)
+				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, cut(f.Path, 64), other)
 			}
 			taken[dir] = at + "'s folder"
 		}
