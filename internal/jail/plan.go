@@ -248,6 +248,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 			"NPROC": int64(l.Threads) + 1,
 		},
 		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
 	}
 	switch {
 	case s.level == Process:

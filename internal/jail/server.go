@@ -38,6 +38,8 @@ type settings struct {
 	Seccomp      string           `json:"seccomp"`
 	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
+	// Limits are the numbers that errors name.
+	Limits map[string]int `json:"limits"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from runner import encode, files, linux, report, script, walls
+from runner import encode, files, hints, linux, report, script, walls
 
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
@@ -29,7 +29,9 @@ class Runner:
         self._streams = _open_streams()
         self._directory = files.Directory(settings["directory"], tmpfs=not settings["once"])
         self._address_space = 0
-        report.home = settings["directory"]
+        report.home = hints.home = settings["directory"]
+        hints.limits = settings["limits"]
+        encode.most = settings["result_bytes"]
         if hasattr(sys, "set_int_max_str_digits"):
             sys.set_int_max_str_digits(0)  # integers are exact, however long: in args, in results and in between
         sys.path[:0] = [settings["directory"]]
@@ -89,6 +91,8 @@ def _document(error, source):
         return document
     if isinstance(error, encode.Invalid):
         return {"code": "invalid_result", "message": str(error)}
+    if isinstance(error, encode.TooLong):
+        return {"code": "output_limit", "message": str(error)}
     if isinstance(error, script.Unparsable):
         return report.syntax_error(error.__cause__, source)
     return report.exception(error, source)
