@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -22,6 +23,8 @@ type memory struct {
 	base sizes
 	used int64
 	peak int64
+	// asked is what it had when it was asked where it is, 0 before.
+	asked int64
 	// statm is kept open, so that it stays this process's whoever gets its number later. -1 while the number is not known.
 	statm int
 	// shared is what was found in maps when the address space that may be shared memory was sharedAt, until sharedUntil.
@@ -32,17 +35,23 @@ type memory struct {
 	unweighed bool
 }
 
+// touched is how long a job needs at least to take so much.
+func touched(bytes int64) time.Duration {
+	return time.Duration(float64(bytes) / float64(touchRate*min(touchers, runtime.NumCPU())) * float64(time.Second))
+}
+
 // sizes are those of a process, in bytes: its address space and what of that is its own to write, and what is in memory, and what of
 // that is nobody's file.
 type sizes struct{ space, data, resident, anonymous int64 }
 
 const (
-	// touchRate is the most that a program can take in a second: 15 GB of memory that the kernel has at hand, in huge pages, on a machine
-	// of 2023; in small ones it is 1 to 3 GB. Until the room that is left could be used up nobody need look.
+	// touchRate is the most that a thread can take in a second: 15 GB of memory that the kernel has at hand, in huge pages, on a machine
+	// of 2023; in small ones it is 1 to 3 GB. Until the room that is left could be used up, by touchers at once, nobody need look.
 	touchRate = 16 << 30
+	touchers  = 2
 	// leastPause is between looks at a job that has no room left.
 	leastPause = time.Millisecond
-	// farOverPart of the limit beyond it end a job that has not yet said where it is.
+	// farOverPart of the limit more than it had when it was asked where it is end a job that has not said so.
 	farOverPart = 10
 	// dearShare bounds what long looks take of a core.
 	dearShare = 8
@@ -85,7 +94,7 @@ type fill int
 const (
 	inside fill = iota
 	over
-	farOver // more than farOverPart beyond
+	farOver // it goes on and on
 )
 
 // look sees what the job has now.
@@ -101,24 +110,46 @@ func (m *memory) look(pid int) fill {
 	if data > m.limit {
 		m.used += hiddenBytes(pid)
 	}
+	present := m.used
 	if m.used+shareable > m.limit {
-		m.used += m.sharedBytes(pid, shareable)
+		shared := m.sharedBytes(pid, shareable)
+		m.used += shared
+		present += min(shared, now.resident-now.anonymous-m.base.resident+m.base.anonymous)
 	}
 	m.took = time.Since(begun)
 	m.peak = max(m.peak, m.used)
 	switch {
 	case m.unweighed || m.used <= m.limit:
 		return inside
-	case m.used <= m.limit+m.limit/farOverPart:
+	case m.asked == 0:
+		m.asked = m.used
+		return over
+	case present <= m.most(): // what is mapped and may be there is no reason for haste
 		return over
 	}
 	return farOver
 }
 
+// most is what the job can have before it is ended without another word.
+func (m *memory) most() int64 { return max(m.limit, m.asked) + m.limit/farOverPart }
+
 // pause is how long the next look can wait.
 func (m *memory) pause() time.Duration {
-	room := max(0, m.limit+m.limit/farOverPart-m.used)
-	return max(leastPause, dearShare*m.took, time.Duration(float64(room)/touchRate*float64(time.Second)))
+	return max(leastPause, dearShare*m.took, touched(max(0, m.most()-m.used)))
+}
+
+// signal is the short way to a job that has more than it may: its server would have to be given a processor first, for which the job
+// itself is in its way. The process is the job as long as it can still be weighed: its number is nobody else's then.
+func (m *memory) signal(pid int, number unix.Signal) error {
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(process)
+	if _, err := m.read(pid); err != nil {
+		return err
+	}
+	return unix.PidfdSendSignal(process, number, nil, 0)
 }
 
 // answered takes the most that the process has ever had, while it is there. The kernel keeps that for all that is resident: what is

@@ -213,7 +213,9 @@ func locate(f *Failure, sent []byte, script string) {
 	}
 	f.Traceback = strings.ToValidUTF8(trace.String(), "\uFFFD")
 	f.SourceLine = strings.ToValidUTF8(f.SourceLine, "\uFFFD")
-	f.Message += fmt.Sprintf(" (line %d)", f.Line)
+	if f.Code != MemoryLimit { // whose message is the same, whoever has noticed it
+		f.Message += fmt.Sprintf(" (line %d)", f.Line)
+	}
 }
 
 // stream is what came through r as text, cut at a character boundary.

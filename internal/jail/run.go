@@ -30,6 +30,9 @@ const (
 	hoardGrace = 30 * time.Millisecond
 )
 
+// dumpSignal asks a job where it is: walls.DUMP_SIGNAL.
+const dumpSignal = unix.SIGUSR2
+
 // settleGrace is how long a job may take to be gone by itself once it has answered.
 const settleGrace = 50 * time.Millisecond
 
@@ -180,7 +183,9 @@ func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (obse
 			v.dump()
 			kill = time.After(dumpGrace)
 		case byMemory:
-			v.dump()
+			if m.signal(v.jobPID(), dumpSignal) != nil {
+				v.dump()
+			}
 			kill = time.After(hoardGrace)
 		default:
 			killNow()
@@ -246,7 +251,7 @@ func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (obse
 			case over:
 				end(byMemory)
 			case farOver:
-				end(byMemory)
+				_ = m.signal(v.jobPID(), unix.SIGKILL)
 				killNow()
 			}
 			look.Reset(m.pause())
@@ -330,7 +335,7 @@ func (v *server) drained(c *child, seen observation) (observation, error) {
 
 func (v *server) dump() {
 	if v.level == Process {
-		unix.Kill(v.pid, unix.SIGUSR2)
+		unix.Kill(v.pid, dumpSignal)
 		return
 	}
 	v.control.Write([]byte("dump"))
