@@ -23,12 +23,8 @@ type order struct {
 	CPUSeconds int             `json:"cpu_seconds"`
 }
 
-// dumpGrace is how long a script that is over its time may take to say where it is, hoardGrace one that is over its memory: it may go on
-// taking more meanwhile. Both end by themselves when they have said it.
-const (
-	dumpGrace  = 250 * time.Millisecond
-	hoardGrace = 30 * time.Millisecond
-)
+// dumpGrace is how long a script that is over its time or its memory may take to say where it is. It ends by itself when it has.
+const dumpGrace = 250 * time.Millisecond
 
 // dumpSignal asks a job where it is: walls.DUMP_SIGNAL.
 const dumpSignal = unix.SIGUSR2
@@ -186,7 +182,7 @@ func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (obse
 			if m.signal(v.jobPID(), dumpSignal) != nil {
 				v.dump()
 			}
-			kill = time.After(hoardGrace)
+			kill = time.After(dumpGrace)
 		default:
 			killNow()
 		}
