@@ -15,13 +15,13 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X 
 RACE = $(if $(shell command -v $${CC:-gcc}),-race)
 FUZZ_TIME ?= 10s
 
-.PHONY: build run test tests race lint bench benchmarks chaos soak redis fuzz setup images clean help
+.PHONY: build run test tests race lint bench benchmarks chaos fairness soak redis fuzz setup images clean help
 
 build: ## bin/api, bin/worker and bin/standalone
 	@mkdir -p bin
 	@$(BUILD) -o bin/ ./cmd/api ./cmd/worker ./cmd/standalone
 
-run: setup build ## install what is missing, build, and serve on :8080
+run: setup build ## install what is missing, build, and serve this machine on port 8080
 	@address=$${LISTEN_ADDR:-:$${PORT:-8080}}; printf '%s\n' '' 'Try it from another terminal:' '' \
 		"  curl http://127.0.0.1:$${address##*:}/execute -H 'Content-Type: application/json' \\" \
 		"    -d '{\"script\": \"def main():\\n    print(\\\"hello\\\")\\n    return {\\\"answer\\\": 6 * 7}\"}'" ''
@@ -57,6 +57,9 @@ chaos: setup build ## break everything under load for minutes, and count the job
 
 soak: setup ## ten thousand jobs in a row on each backend, a tenth of them hostile, and what they leave behind
 	@$(GO) test -count=1 -timeout 15m -run TestSoak -v ./internal/jail -soak 10000
+
+fairness: setup build ## what an honest client has beside each kind of neighbour, as a table
+	@$(GO) test -count=1 -timeout 30m -run TestHonestNeighbour -v ./test/fairness -full -span 6s
 
 REDIS_KINDS ?= user tls sentinel cluster valkey
 redis: setup build ## the end-to-end suite on each kind of Redis: a user's, TLS, sentinels, a cluster, Valkey

@@ -99,7 +99,7 @@ func (s *Server) accept(c echo.Context, waits bool) (*jobs.Job, error) {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), queuePatience)
 	defer cancel()
 	job, err := s.queue.Submit(ctx, r, jobs.SubmitOptions{
-		Client: client(c), Origin: s.origin(c.Request()), IdempotencyKey: key, Reply: waits,
+		Client: client(c), Address: s.address(c.Request()), IdempotencyKey: key, Reply: waits,
 	})
 	s.metrics.submitted(err)
 	return job, err

@@ -365,7 +365,8 @@ func startOf(c *claim) string { return strconv.FormatInt(c.started.UnixMicro(), 
 // the error.
 func (b *broker) release(ctx context.Context, pending, id, started, as string, limit int, code Code, message string) error {
 	b.handout.unsure() // a slot is free that Redis does not know of
-	err := releaseScript.Run(ctx, b.UniversalClient, []string{pending, b.bellOf(pending), b.bookOf(pending)}, id, as, limit, string(code), message, started).Err()
+	keys := []string{pending, b.bellOf(pending), b.bookOf(pending)}
+	err := releaseScript.Run(ctx, b.UniversalClient, keys, id, as, limit, string(code), message, started).Err()
 	if errors.Is(err, redis.Nil) {
 		err = nil // not active any more: somebody else took it back
 	}

@@ -41,8 +41,8 @@ type QueueOptions struct {
 type SubmitOptions struct {
 	// Client names who asks, for fair shares and limits; empty is nobody in particular, who has no limits of its own.
 	Client string
-	// Origin is who asks where Client is empty: an address, for fair shares alone.
-	Origin string
+	// Address is who asks where Client is empty, for fair shares alone.
+	Address string
 	// IdempotencyKey, if set, makes a second submission of the same request by the same client return the first one's job.
 	IdempotencyKey string
 	// Reply says that the caller will Wait for the job in this process, which then needs no read.

@@ -15,7 +15,7 @@ import (
 func shareOf(o SubmitOptions) string {
 	kind, name := "client:", o.Client
 	if name == "" {
-		kind, name = "origin:", o.Origin
+		kind, name = "address:", o.Address
 	}
 	sum := sha256.Sum256([]byte(kind + name))
 	return hex.EncodeToString(sum[:8])

@@ -106,14 +106,14 @@ func TestSlotTimeIsShared(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
 			defer cancel()
 			var wg sync.WaitGroup
-			wg.Go(func() { loop(ctx, t, q, 2, Request{Script: "honest 5ms"}, SubmitOptions{Origin: "192.0.2.1"}) })
+			wg.Go(func() { loop(ctx, t, q, 2, Request{Script: "honest 5ms"}, SubmitOptions{Address: "192.0.2.1"}) })
 			eventually(t, 10*time.Second, "the first is there", func() bool {
 				run.mu.Lock()
 				defer run.mu.Unlock()
 				return run.used["honest"] > 0
 			})
 			wg.Go(func() {
-				loop(ctx, t, q, 4, Request{Script: "greedy 400ms", Priority: c.priority}, SubmitOptions{Origin: "192.0.2.2"})
+				loop(ctx, t, q, 4, Request{Script: "greedy 400ms", Priority: c.priority}, SubmitOptions{Address: "192.0.2.2"})
 			})
 			wg.Wait()
 			honest, greedy := run.used["honest"], run.used["greedy"]
@@ -172,7 +172,7 @@ func TestQueueShare(t *testing.T) {
 	q := newTestQueue(t, startRedis(t).client(), QueueOptions{Limit: 100, Share: 0.5})
 	fill := func(client string) (n int) {
 		for {
-			_, err := q.Submit(context.Background(), &Request{Script: "x"}, SubmitOptions{Origin: client})
+			_, err := q.Submit(context.Background(), &Request{Script: "x"}, SubmitOptions{Address: client})
 			if b := (*BusyError)(nil); errors.As(err, &b) {
 				busy(t, err, "share")
 				return n
