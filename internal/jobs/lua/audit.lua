@@ -1,5 +1,6 @@
 -- Makes the book anew from the queues and the records.
 local function audit(book, pendings, now)
+  redis.call('PERSIST', book) -- takes no room, and so a full Redis does not refuse what follows
   local turns, known, used, length = turns_of(book), redis.call('HGETALL', book), {}, {}
   local fresh = {clock = '0', audited = string.format('%.0f', now)}
   for i = 1, #known, 2 do
