@@ -248,6 +248,7 @@ func (p *plan) settings(s spec, preload []string) settings {
 			"NPROC": int64(l.Threads) + 1,
 		},
 		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Files: l.Files, FilesBytes: l.FilesBytes,
 	}
 	switch {
 	case s.level == Process:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -72,6 +73,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	}
 	walled := time.Now()
 	seen, err := v.watch(ctx, c, limits)
+	defer seen.left.Close() // which may be nil
 	if errors.Is(err, errLost) && v.cgroup.ranOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err
@@ -86,10 +88,14 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	} else {
 		v.counted = false
 		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
-		o = judge(seen, c.result.bytes(), j.Script)
+		var own bool
+		if o, own = claimed(seen, c.result.bytes()); !own {
+			o.Failure = failed(seen, c.result.bytes(), j.Script)
+			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
+		}
 	}
 	if o.Failure == nil && v.disk.overAfter() {
-		o = Outcome{Failure: diskFull(limits)}
+		o.Result, o.Failure = nil, diskFull(limits)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
@@ -146,6 +152,8 @@ type observation struct {
 	gone   bool
 	limits Limits
 	level  Level
+	// left is its directory, where the server has sent it.
+	left *os.File
 	// ranOut says that the kernel has killed something in the jail for want of memory.
 	ranOut bool
 }
@@ -209,6 +217,7 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 			}
 			seen.gone = true
 			seen.status, seen.cpu, seen.maxRSS = e.ended.status, e.ended.cpu, e.ended.maxRSS
+			seen.left = e.ended.left
 			v.namespaces = e.ended.namespaces
 			return v.drained(c, seen)
 		case <-v.exited:
@@ -258,9 +267,10 @@ func (v *server) settle() error {
 			if !ok || e.ended == nil {
 				return errLost
 			}
-			if e.ended.status != 0 {
+			if !endedWell(e.ended.status) {
 				v.counted = false
 			}
+			e.ended.left.Close() // it has said itself what it leaves
 			v.namespaces = e.ended.namespaces
 			return nil
 		case <-v.exited:
@@ -313,6 +323,17 @@ func (v *server) drained(c *child, seen observation) (observation, error) {
 	}
 	seen.ended = time.Now()
 	return seen, nil
+}
+
+// collect takes what a job has left that is gone and has not said so itself. Its directory comes from the server, where it is a tmpfs that
+// went with the job's namespaces; at level Process it is on the disk.
+func (v *server) collect(seen *observation, given []File) (files []File, unnamed int) {
+	left := seen.left
+	seen.left = nil
+	if v.level == Process {
+		left = v.disk.open()
+	}
+	return collect(left, v.jobUID, given, v.limits)
 }
 
 func (v *server) dump() {

@@ -38,6 +38,8 @@ type settings struct {
 	Seccomp      string           `json:"seccomp"`
 	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
+	Files        int              `json:"files"`
+	FilesBytes   int              `json:"files_bytes"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.
@@ -84,6 +86,7 @@ type server struct {
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	disk    *disk // at level Process
+	jobUID  int   // outside
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -102,8 +105,9 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	v := &server{
-		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
+		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
+		jobUID:  s.ids.job,
 		started: time.Now(), life: 1, cleanup: cleanup, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)

@@ -33,6 +33,8 @@ type limits struct {
 	Threads     int   `json:"threads"`
 	OutputBytes int   `json:"output_bytes"`
 	ResultBytes int   `json:"result_bytes"`
+	Files       int   `json:"files"`
+	FilesBytes  int   `json:"files_bytes"`
 }
 
 func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawMessage, error) {
@@ -40,7 +42,7 @@ func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawM
 		Backend: pool.Backend(), Isolation: pool.Isolation(), Versions: pool.Versions(), Walls: []wall{}, Cgroups: pool.Enforced(),
 		Limits: limits{
 			TimeoutMS: cfg.JobTimeout.Milliseconds(), MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
-			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes,
+			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
 		},
 		Denied: append([]string{}, cfg.DeniedNames...),
 	}
