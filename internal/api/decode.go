@@ -124,6 +124,26 @@ func kind(value []byte) string {
 	return "a number"
 }
 
+// null reports whether a value is JSON's null.
+func null(value json.RawMessage) bool { return value[0] == 'n' }
+
+// optional decodes a field that may be left out: null, which typed clients send for what is not set, is the same.
+func optional[T any](value json.RawMessage, decode func(json.RawMessage) (T, error)) (T, error) {
+	if null(value) {
+		var absent T
+		return absent, nil
+	}
+	return decode(value)
+}
+
+func textAt(at string) func(json.RawMessage) (string, error) {
+	return func(value json.RawMessage) (string, error) { return text(at, value) }
+}
+
+func wholeAt(at, unit string, maximum int, setting string) func(json.RawMessage) (int, error) {
+	return func(value json.RawMessage) (int, error) { return whole(at, unit, value, maximum, setting) }
+}
+
 // text decodes a string. Half of a surrogate pair is refused: it is no character, UTF-8 cannot hold it, and encoding/json
 // would put U+FFFD in its place.
 func text(at string, value json.RawMessage) (string, error) {
