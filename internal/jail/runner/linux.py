@@ -165,9 +165,10 @@ def mount_folder(folder, path):
         raise _failed("mount %s on %s" % (folder.decode(), path.decode()))
 
 
-def remount(path, read_only):
-    flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | (MS_RDONLY if read_only else 0)
-    if _mount(None, path, None, flags, None) != 0:
+def remount(path, read_only, options=None):
+    """With options it is the file system that changes, else the mount alone."""
+    flags = MS_REMOUNT | MS_NOSUID | MS_NODEV | (MS_RDONLY if read_only else 0) | (0 if options else MS_BIND)
+    if _mount(None, path, None, flags, options) != 0:
         raise _failed("remount " + path.decode())
 
 
