@@ -37,10 +37,10 @@ type settings struct {
 	Rlimits      map[string]int64 `json:"rlimits"`
 	Seccomp      string           `json:"seccomp"`
 	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
-	Machine  *machine `json:"machine"`
-	MemoryMB int      `json:"memory_mb"`
-	Denied       []string         `json:"denied"`
-	ResultBytes  int              `json:"result_bytes"`
+	Machine     *machine `json:"machine"`
+	MemoryMB    int      `json:"memory_mb"`
+	Denied      []string `json:"denied"`
+	ResultBytes int      `json:"result_bytes"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.

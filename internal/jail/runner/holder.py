@@ -123,6 +123,8 @@ class Folders:
 
     def __init__(self, options, place):
         """place is where the root has a folder to mount it on; empty where it has none, and the working directory is all there is."""
+        if place:
+            options = options.partition(",uid=")[0]  # only the two folders are the job's
         self._options, self._tmpfs = options.encode(), (place or WORKING).encode()
         self._own = [place + WORKING, place + "/shm"] if place else []
         self._working = self._own and self._own[0].encode()

@@ -105,42 +105,43 @@ def introduce(settings):
     for module in (os, posix):
         module.sysconf, module.sched_getaffinity = sysconf, sched_getaffinity
         module.cpu_count = lambda: _PROCESSORS
-    late("ctypes.util", _find_libraries)
+    changes = {"ctypes.util": _find_libraries}
     if settings["once"]:
+        changes["multiprocessing.heap"] = _share_in_the_working_directory
         sys.modules["_multiprocessing"] = _semaphores()
         _name_user(settings["directory"])
+    sys.meta_path.insert(0, _Changes(changes))
 
 
-def late(name, change):
-    """Has a module changed when it is first used, and not imported before."""
-    if name in sys.modules:
-        change(sys.modules[name])
-        return
-    parent, _, last = name.rpartition(".")
-    spec = _find(name, sys.modules[parent].__path__ if parent else None)
-    if spec is None:
-        return
-    module = _Late(name)
-    module.__spec__, module.__loader__, module.__file__, module.__package__ = spec, spec.loader, spec.origin, parent
-    module.__dict__["_change"] = change
-    sys.modules[name] = module
-    if parent:
-        setattr(sys.modules[parent], last, module)
+class _Changes:
+    """Has modules changed as soon as they are imported, which most jobs do not; stands before all other finders."""
+
+    def __init__(self, changes):
+        self._changes = {name: change for name, change in changes.items() if name not in sys.modules}
+        for name in changes.keys() - self._changes.keys():
+            changes[name](sys.modules[name])
+
+    def find_spec(self, name, path=None, _target=None):
+        change = self._changes.get(name)
+        if change is None:
+            return None
+        spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
+        if spec is not None:
+            spec.loader = _Changing(spec.loader, change)
+        return spec
 
 
-class _Late(types.ModuleType):
-    def __getattr__(self, name):
-        if name.startswith("__"):  # the import system asks
-            raise AttributeError(name)
-        object.__setattr__(self, "__class__", types.ModuleType)
-        change = self.__dict__.pop("_change")
-        self.__spec__.loader.exec_module(self)
-        change(self)
-        return getattr(self, name)
+class _Changing:
+    def __init__(self, loader, change):
+        self._loader, self._change = loader, change
 
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
 
-def _find(name, path):
-    return sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
+    def exec_module(self, module):
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._change(module)
 
 
 def _find_libraries(module):
@@ -239,6 +240,10 @@ def _semaphores():
     module = types.ModuleType("_multiprocessing")
     module.SemLock, module.sem_unlink, module.flags = SemLock, lambda name: None, {"HAVE_SEM_OPEN": 1, "HAVE_SEM_TIMEDWAIT": 1}
     return module
+
+
+def _share_in_the_working_directory(module):
+    module.Arena._dir_candidates.clear()
 
 
 def _name_user(home):
