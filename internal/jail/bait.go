@@ -98,9 +98,50 @@ func (b *bait) args(p *plan) map[string]any {
 	}
 	return map[string]any{
 		"secret": b.secret, "folder": b.folder, "pid": pid, "tcp": b.tcp.Addr().(*net.TCPAddr).Port, "abstract": b.mark,
-		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "may_fork": p.level == Namespaces && p.limits.Threads <= 64, "bounded": p.level == Namespaces,
+		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "figures": figuresOfHost(), "users": usersOfHost(),
+		"may_fork": p.level == Namespaces && p.limits.Threads <= 64, "bounded": p.level == Namespaces,
 		"others": p.others(), "space_mb": p.limits.addressSpace() >> 20, "disk_mb": p.limits.DiskMB, "threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
 	}
+}
+
+// figuresOfHost are what its kernel says of it in places where jobs could look: its memory, its command line, its processors, this boot.
+func figuresOfHost() []string {
+	figures := []string{}
+	add := func(text string) {
+		if text = strings.TrimSpace(text); len(text) >= 6 {
+			figures = append(figures, text)
+		}
+	}
+	for _, path := range []string{"/proc/cmdline", "/proc/version", "/proc/sys/kernel/random/boot_id", "/proc/uptime"} {
+		if text, err := os.ReadFile(path); err == nil {
+			add(string(text))
+		}
+	}
+	for path, key := range map[string]string{"/proc/meminfo": "MemTotal:", "/proc/cpuinfo": "model name"} {
+		text, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			if rest, found := strings.CutPrefix(line, key); found {
+				add(strings.TrimSuffix(strings.Trim(rest, " \t:\n"), " kB"))
+				break
+			}
+		}
+	}
+	return figures
+}
+
+// usersOfHost are the names in its lists of users and groups that a jail's own do not have.
+func usersOfHost() []string {
+	own := []string{"root", "nobody", "nogroup", jobUser}
+	users := []string{}
+	for _, path := range []string{"/etc/passwd", "/etc/group"} {
+		text, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			if name, _, _ := strings.Cut(line, ":"); !slices.Contains(own, name) {
+				users = append(users, name)
+			}
+		}
+	}
+	return users
 }
 
 // others are files and folders of the host that no job needs. A ready root tree may have its own under the same names.
@@ -109,7 +150,7 @@ func (p *plan) others() []string {
 	if p.level == Process && p.chroot != "" {
 		return others
 	}
-	shown := append([]string{"/tmp", "/dev", "/proc"}, p.root.binds...)
+	shown := slices.Concat([]string{"/tmp", "/dev", "/proc", "/sys"}, p.root.binds, p.machine.paths())
 	for _, l := range p.root.links {
 		shown = append(shown, l.path, l.target)
 	}

@@ -15,8 +15,8 @@ var runnerFiles embed.FS
 
 // runnerModules in the order in which they import one another; boot.py receives them.
 var runnerModules = []string{
-	"linux", "memory", "denied", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files", "holder", "ending", "script", "job",
-	"rehearse", "server",
+	"linux", "memory", "denied", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files", "holder", "machine", "streams",
+	"ending", "script", "job", "rehearse", "server",
 }
 
 // Arenas, of 1 MB, that a server sets aside for what Python allocates, before any other has shown how many its libraries take: pandas and

@@ -46,7 +46,7 @@ type ids struct {
 // must have none. One malloc arena: each further one takes 64 MB of the job's address space. Functions are bound at once: else each child
 // searches anew for those that its server has not called yet, 15 page faults.
 var environment = []string{
-	"PATH=/usr/bin", "LANG=C.UTF-8", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC", "PYTHONDONTWRITEBYTECODE=1",
+	"PATH=/usr/bin", "LANG=C.UTF-8", "USER=" + jobUser, "LOGNAME=" + jobUser, "TERM=dumb", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC", "PYTHONDONTWRITEBYTECODE=1",
 	"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "NUMEXPR_NUM_THREADS=1",
 	"MALLOC_ARENA_MAX=1", "MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp", "LD_BIND_NOW=1",
 }
@@ -66,7 +66,7 @@ func (s spec) python() []string {
 // nsjailArgs is the command line of nsjail for s.
 func nsjailArgs(s spec) []string {
 	args := []string{
-		s.program, "-Mo", "--quiet", "--disable_proc", "--hostname", "jail", "--nice_level", "0",
+		s.program, "-Mo", "--quiet", "--disable_proc", "--hostname", hostName, "--nice_level", "0",
 		// nsjail's own defaults are meant for one short job; the server lives on, and its jobs get limits of their own.
 		"--time_limit", "0", "--rlimit_as", "max", "--rlimit_cpu", "max", "--rlimit_fsize", "max", "--rlimit_core", "0",
 		"--rlimit_stack", "8", "--rlimit_nproc", "max", "--rlimit_nofile", strconv.Itoa(s.openFiles),
@@ -107,7 +107,7 @@ func kafel(denied []string) string {
 // bubblewrapArgs is the command line of bubblewrap for s, which it runs in a user namespace that bubblewrapAttr asks for.
 func bubblewrapArgs(s spec) []string {
 	args := []string{
-		s.program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail",
+		s.program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", hostName,
 		"--as-pid-1", "--die-with-parent", "--cap-add", "ALL", "--seccomp", strconv.Itoa(filterFD), "--clearenv",
 	}
 	if !s.ids.split {

@@ -41,6 +41,8 @@ type plan struct {
 	// texts are what the servers share of code.
 	texts      *texts
 	experience *experience
+	// machine is what jails have beside the host's files.
+	machine *machine
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
@@ -60,6 +62,9 @@ func newPlan(c Config) (*plan, error) {
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
 	if p.root, err = findRoot(c.Python); err != nil {
+		return nil, err
+	}
+	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), environment, true); err != nil {
 		return nil, err
 	}
 	boot, err := runnerFiles.ReadFile("runner/boot.py")
@@ -84,6 +89,12 @@ func newPlan(c Config) (*plan, error) {
 	if err := p.chooseLevel(c); err != nil {
 		return nil, err
 	}
+	if p.level == Process && p.chroot != "" {
+		if err := p.layOutRoot(); err != nil {
+			p.log.Warn("jobs find no files of a small machine's in the root tree (/etc/passwd, /proc/meminfo and others)", "root", p.chroot, "because", err,
+				"hint", "let the worker write to it once, or ignore this")
+		}
+	}
 	if c.Cgroup == CgroupRequired {
 		if err := p.cgroups.complete(); err != nil {
 			p.cgroups.close()
@@ -91,6 +102,15 @@ func newPlan(c Config) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// layOutRoot puts the small machine's files where jobs of level Process are shown them.
+func (p *plan) layOutRoot() error {
+	m, err := newMachine(p.limits, rlimits(p.limits), environment, false)
+	if err != nil {
+		return err
+	}
+	return m.layOut(p.chroot)
 }
 
 // findBackend looks for the wanted program on PATH; wanted empty takes nsjail before bubblewrap.
@@ -242,18 +262,16 @@ func (p *plan) settings(s spec, preload []string) settings {
 	set := settings{
 		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
-		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
-		Rlimits: map[string]int64{
-			"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
-			// Its threads are all that the job's uid has, in a user namespace of its own.
-			"NPROC": int64(l.Threads) + 1,
-		},
+		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
+		Rlimits: rlimits(l),
 		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
 		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
 		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
+	set.Machine, set.MemoryMB = p.machine, l.MemoryMB
 	switch {
 	case s.level == Process:
+		set.Machine = nil // it lies in the root tree
 		set.Directory = s.directory
 		set.Seccomp = hex.EncodeToString(p.onceFilter)
 	case s.ids.split:
@@ -267,6 +285,15 @@ func (p *plan) settings(s spec, preload []string) settings {
 		p.alter(&set)
 	}
 	return set
+}
+
+// rlimits are a job's, but for memory and CPU time.
+func rlimits(l Limits) map[string]int64 {
+	return map[string]int64{
+		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
+		// Its threads are all that the job's uid has, in a user namespace of its own.
+		"NPROC": int64(l.Threads) + 1,
+	}
 }
 
 func denyList(native *arch.Info, names []string) seccomp.Policy {

@@ -18,7 +18,8 @@ func wallsOf(p *plan) []Wall {
 	for _, w := range []struct{ name, namespaces, process, tried string }{
 		{"host files", "mount namespace", own, "read and write what everybody may, look for anything but Python"},
 		{"read-only root", "mount namespace", "", "look for a mount that can be written"},
-		{"no /proc", "mount namespace", own, "list /proc and /sys"},
+		{"the kernel's /proc", "mount namespace", own, "look for a procfs or sysfs, and for what they would say of the host"},
+		{"users of the host", "mount namespace", own, "look for their names"},
 		{"size of the working directory", "tmpfs size", "the worker's look at it", "ask for its size and number of files, or put more into it"},
 		{"size of a file", "RLIMIT_FSIZE", "RLIMIT_FSIZE", "make a file longer than the working directory"},
 		{"predecessors", "mount namespace", "a directory of its own", "find what the last job wrote"},

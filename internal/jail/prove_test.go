@@ -102,15 +102,15 @@ var removals = []removal{
 	{wall: "shared memory", kinds: []string{"nsjail"}, settings: sharing("0x8000000"), args: insert("--disable_clone_newipc")},
 	{wall: "shared memory", kinds: []string{"bubblewrap"}, settings: sharing("0x8000000"), args: drop("--unshare-ipc")},
 	{wall: "host name", kinds: []string{"bubblewrap"}, args: func(args []string) []string { return drop("--hostname")(drop("--unshare-uts")(args)) }},
-	{wall: "no /proc", kinds: []string{"nsjail"}, args: drop("--disable_proc")},
-	{wall: "no /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
+	{wall: "the kernel's /proc", kinds: []string{"nsjail"}, args: drop("--disable_proc")},
+	{wall: "the kernel's /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
 	{wall: "host files", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc")},
 	{wall: "host files", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc", "/etc", "--remount-ro", "/")},
 	{wall: "read-only root", kinds: []string{"nsjail"}, args: insert("--rw")},
 	{wall: "read-only root", kinds: []string{"bubblewrap"}, args: drop("--remount-ro")},
 	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.unwatched = true }},
 	{wall: "host files", kinds: once, plan: func(p *plan) { p.unconfined = true }},
-	{wall: "no /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "the kernel's /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
 	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.unconfined = true }, settings: func(s *settings) {
 		s.Directory = shared
 	}},

@@ -19,7 +19,10 @@ var allowedCalls = []string{
 	"mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat",
 	"chmod", "fchmod", "fchmodat", "umask", "utimensat", "utime", "utimes", "futimesat", "truncate", "ftruncate", "fallocate", "fsync", "fdatasync", "fadvise64",
 	"copy_file_range", "sendfile", "splice", "tee", "flock", "fcntl", "ioctl", "dup", "dup2", "dup3", "pipe", "pipe2",
-	"getxattr", "lgetxattr", "fgetxattr", "listxattr", "flistxattr", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+	"getxattr", "lgetxattr", "fgetxattr", "listxattr", "flistxattr",
+	"llistxattr", // copytree asks it of links
+	// to oneself, which is all that a process without capabilities can: archives and copies are unpacked so
+	"chown", "fchown", "lchown", "fchownat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 	// waiting
 	"poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
 	"timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd4", "nanosleep", "clock_nanosleep", "pause",

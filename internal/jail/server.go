@@ -36,8 +36,11 @@ type settings struct {
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
 	Seccomp      string           `json:"seccomp"`
-	Denied       []string         `json:"denied"`
-	ResultBytes  int              `json:"result_bytes"`
+	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
+	Machine     *machine `json:"machine"`
+	MemoryMB    int      `json:"memory_mb"`
+	Denied      []string `json:"denied"`
+	ResultBytes int      `json:"result_bytes"`
 	// Limits are the numbers that errors name.
 	Limits     map[string]int `json:"limits"`
 	Files      int            `json:"files"`

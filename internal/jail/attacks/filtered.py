@@ -37,7 +37,7 @@ def host_files(secret, folder, others, **_):
     for path in (secret, "/etc/shadow", "/root/.profile", "../../../../../.." + secret):
         if not fails(open, path):
             return "read " + path
-    for path in (folder + "/left", "/left", "/etc/left", "/usr/left", "/dev/shm/left", "/var/tmp/left"):
+    for path in (folder + "/left", "/left", "/etc/left", "/usr/left", "/run/left", "/proc/left", "/proc/self/left", "/sys/left", "/var/tmp/left"):
         if not fails(open, path, "w"):
             return "wrote " + path
     for path in others:
@@ -52,14 +52,43 @@ def read_only_root(**_):
             return path + " is mounted writable"
 
 
-@attack("no /proc")
-def no_proc(**_):
-    for path in ("/proc", "/sys"):
+@attack("the kernel's /proc")
+def kernels_proc(figures, **_):
+    """What there is must be plain files of the root's own file system, which say nothing that is true of the host."""
+    device = os.stat("/").st_dev
+    for top in ("/proc", "/sys"):
         try:
-            if os.listdir(path):
-                return path + " is there"
+            if os.listdir(top) and os.stat(top).st_dev != device:
+                return top + " is a file system of its own"
         except OSError:
-            pass
+            continue
+        for path in (top + "/1", top + "/kcore", top + "/kallsyms", top + "/sysrq-trigger", top + "/cmdline", top + "/kernel", top + "/bus"):
+            if os.path.lexists(path):
+                return path + " is there"
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.lstat(path).st_dev != device:
+                    return path + " is of another file system"
+                if not stat.S_ISREG(os.lstat(path).st_mode):
+                    continue
+                with open(path) as f:
+                    text = f.read()
+                for figure in figures:
+                    if figure in text:
+                        return "%s tells of the host: %s" % (path, figure)
+
+
+@attack("users of the host")
+def users_of_host(users, **_):
+    for path in ("/etc/passwd", "/etc/group"):
+        try:
+            with open(path) as f:
+                names = {line.split(":")[0] for line in f}
+        except OSError:
+            continue
+        if names & set(users):
+            return "%s names %s" % (path, sorted(names & set(users))[0])
 
 
 @attack("size of the working directory")

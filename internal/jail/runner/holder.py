@@ -19,6 +19,10 @@ _PRIVATE = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.C
 # How many are made at a time, and thus wait at most.
 _AT_ONCE = 2
 
+# A job's working directory.
+WORKING = "/tmp"
+_WORKING = WORKING.encode()
+
 _PAGE = 4096
 _PAUSE = 34  # the system call's number on x86_64
 
@@ -130,11 +134,29 @@ def _regions(vdso):
     return [(_PAGE, vdso - _KERNELS - _PAGE), (vdso + _KERNELS, _END - vdso - _KERNELS)] if vdso else [(_PAGE, _END - _PAGE)]
 
 
-def enter(holder, tmpfs_options):
-    """Moves this process into the holder's namespaces, all but the pid namespace, which only a fork can enter, and mounts the
-    job's own working directory there."""
+class Folders:
+    """The job's own folders, of one tmpfs, so that its size counts for both: the working directory, and /dev/shm, which is a link to it."""
+
+    def __init__(self, options, place):
+        """place is where the root has a folder to mount it on; empty where it has none, and the working directory is all there is."""
+        if place:
+            options = options.partition(",uid=")[0]  # only the two folders are the job's
+        self._options, self._tmpfs = options.encode(), (place or WORKING).encode()
+        self._own = [place + WORKING, place + "/shm"] if place else []
+        self._working = self._own and self._own[0].encode()
+
+    def mount(self, uid):
+        linux.mount_tmpfs(self._tmpfs, self._options)
+        if self._own:
+            for folder in self._own:
+                os.mkdir(folder)
+                os.chown(folder, uid, uid)
+            linux.mount_folder(self._working, _WORKING)
+
+
+def enter(holder):
+    """Moves this process into the holder's namespaces, all but the pid namespace, which only a fork can enter."""
     linux.setns(holder, _PRIVATE)
-    linux.mount_tmpfs(b"/tmp", tmpfs_options)
 
 
 def kill(holder):

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from runner import encode, ending, files, hints, linux, report, script, walls
+from runner import encode, ending, files, hints, linux, report, script, streams, walls
 
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
@@ -78,6 +78,8 @@ class Runner:
     def _answer(self, request):
         """The answer's header, and the result's JSON."""
         try:
+            if any(map(streams.named_in, _texts(request))):
+                streams.answer_to_names()
             self._directory.place(request.get("files") or ())
             body = encode.dumps(script.run(request, self._check))
         except BaseException as error:
@@ -87,6 +89,10 @@ class Runner:
             message = "Script execution failed: the result is %d bytes of JSON, the limit is %d; return less"
             return {"error": {"code": "output_limit", "message": message % (len(body), self._result_bytes)}}, b""
         return {}, body
+
+
+def _texts(request):
+    return request["script"], *(file.get("content", "") for file in request.get("files") or ())
 
 
 def _document(error, source):

@@ -9,7 +9,7 @@ import signal
 CLONE_VM, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x800, 0x10000
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
 
-MS_NOSUID, MS_NODEV = 2, 4
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND = 1, 2, 4, 32, 4096
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
@@ -157,6 +157,19 @@ def setns(fd, flags):
 def mount_tmpfs(path, options):
     if _mount(b"tmpfs", path, b"tmpfs", MS_NOSUID | MS_NODEV, options) != 0:
         raise _failed("mount tmpfs on " + path.decode())
+
+
+def mount_folder(folder, path):
+    """Shows a folder at another place as well."""
+    if _mount(folder, path, None, MS_BIND, None) != 0:
+        raise _failed("mount %s on %s" % (folder.decode(), path.decode()))
+
+
+def remount(path, read_only, options=None):
+    """With options it is the file system that changes, else the mount alone."""
+    flags = MS_REMOUNT | MS_NOSUID | MS_NODEV | (MS_RDONLY if read_only else 0) | (0 if options else MS_BIND)
+    if _mount(None, path, None, flags, options) != 0:
+        raise _failed("remount " + path.decode())
 
 
 def no_new_privileges():

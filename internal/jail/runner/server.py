@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 
-from runner import denied, holder, job, linux, memory, rehearse, walls
+from runner import denied, holder, job, linux, machine, memory, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -47,6 +47,10 @@ def main(control, settings, layout):
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
         control = socket.socket(fileno=_out_of_the_way(control.detach()))
+        machine.introduce(settings)
+        root = settings["machine"] and machine.Root(settings["machine"])
+        if root:
+            root.lay_out()
         _keep_places()
         gc.disable()  # the libraries leave little that it could free, and it would look through all of it again and again
         hooks = _ForkHooks()
@@ -59,8 +63,10 @@ def main(control, settings, layout):
             _serve_once(control, settings, check)
         if not linux.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
+        if root:
+            root.close()
         holders = holder.Holders(_out_of_the_way(os.pidfd_open(os.getpid())), apart=settings["uid"] is not None)
-        server = Server(control, holders, settings, check, hooks.fork(), layout)
+        server = Server(control, holders, settings, check, hooks.fork(), layout, root.place() if root else "")
         gc.collect()
         layout.settle()
         layout.collapse()
@@ -147,13 +153,14 @@ class Server:
     """Forks one child per job. What the children have in common is made here, before the first: they would each pay for the
     pages of their own."""
 
-    def __init__(self, control, holders, settings, check, fork, layout):
+    def __init__(self, control, holders, settings, check, fork, layout, place):
         self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
         self._orders, self._poll = select.poll(), select.poll()
         self._orders.register(control, select.POLLIN)
         self._poll.register(control, select.POLLIN)
         self._end = None
-        self._tmpfs = settings["tmpfs"].encode()
+        self._folders = holder.Folders(settings["tmpfs"], place)
+        self._uid = -1 if settings["uid"] is None else settings["uid"]
         self._rehearse = settings["rehearse"]
         self._walls = walls.Walls(settings)
         self._seeds = walls.Seeds()
@@ -308,9 +315,10 @@ class Server:
     def _child(self, place):
         try:
             os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
-            holder.enter(place, self._tmpfs)
+            holder.enter(place)
+            self._folders.mount(self._uid)
             walls.close_others()
-            os.chdir("/tmp")
+            os.chdir(holder.WORKING)
             _prepare(self._walls, self._seeds, self._runner, self._rehearse, self._frames)
         except BaseException as error:
             _fail(error)
