@@ -36,6 +36,7 @@ func tables(t *testing.T, s *harness.Service) {
 		programs []program
 	}{
 		{"main", mains}, {"syntax", syntax}, {"types", types}, {"numpy", numpyPrograms}, {"pandas", pandasPrograms}, {"inputs", inputs}, {"output", output},
+		{"machine", machine.programs()},
 	} {
 		t.Run(table.name, func(t *testing.T) {
 			for _, p := range table.programs {

@@ -42,7 +42,7 @@ func main() {
 	python := flag.String("python", "/usr/bin/python3", "")
 	timeout := flag.Duration("timeout", 2*time.Minute, "for each part")
 	slots := flag.Int("slots", 1, "parts at a time")
-	why := flag.Bool("why", true, "say why a test failed")
+	all := flag.Bool("all", false, "name those too that fail for a reason that docs/jail.md gives")
 	flag.Parse()
 	parts := flag.Args()
 	if len(parts) == 0 {
@@ -57,28 +57,32 @@ func main() {
 		os.Exit(1)
 	}
 	defer pool.Close()
-	r := runner{pool: pool, kind: *kind, python: *python, timeout: *timeout, why: *why}
-	var all sync.WaitGroup
+	r := runner{pool: pool, kind: *kind, python: *python, timeout: *timeout, all: *all, reasons: map[string]int{}}
+	var running sync.WaitGroup
 	turns := make(chan struct{}, *slots)
 	for _, part := range parts {
 		turns <- struct{}{}
-		all.Go(func() {
+		running.Go(func() {
 			r.compare(part)
 			<-turns
 		})
 	}
-	all.Wait()
-	fmt.Printf("%d tests in %d parts, %d end otherwise inside\n", r.tests, len(parts), r.differ)
+	running.Wait()
+	fmt.Printf("%d tests in %d parts, %d end otherwise inside, %d for none of these reasons:\n", r.tests, len(parts), r.differ, r.reasons[""])
+	for _, why := range reasons {
+		fmt.Printf("%7d %s\n", r.reasons[why.name], why.name)
+	}
 }
 
 type runner struct {
 	pool         *jail.Pool
 	kind, python string
 	timeout      time.Duration
-	why          bool
+	all          bool
 
 	mu            sync.Mutex
 	tests, differ int
+	reasons       map[string]int
 }
 
 // ended is how a test did.
@@ -103,14 +107,46 @@ func (r *runner) compare(part string) {
 	}
 	slices.Sort(differing)
 	r.differ += len(differing)
+	if outside == nil || strings.Contains(said, "killed") {
+		differing = nil // it had no time outside either
+	}
 	fmt.Printf("%s: %d outside, %d inside, %d differ%s%s\n", part, len(outside), len(inside), len(differing), said, failure)
 	for _, name := range differing {
 		i := inside[name]
+		reason := reasonOf(i.why)
+		r.reasons[reason]++
+		if reason != "" && !r.all {
+			continue
+		}
 		fmt.Printf("    %s: %s, not %s\n", name, cmp.Or(i.outcome, "never ran"), cmp.Or(outside[name].outcome, "there"))
-		if r.why && i.why != "" {
+		if i.why != "" {
 			fmt.Printf("        %s\n", strings.ReplaceAll(strings.TrimSpace(i.why), "\n", "\n        "))
 		}
 	}
+}
+
+// reasons are those that docs/jail.md gives, by what a failed test says.
+var reasons = []struct {
+	name string
+	says []string
+}{
+	{"one process", []string{"_fork_exec", "fork_exec(", "os.fork", "_posixsubprocess", "forkpty", "posix_spawn", "os.system", "has been denied", "subprocess"}},
+	{"no network", []string{"socket.socket", "_socket.socket", "create_server", "create_connection", "getaddrinfo"}},
+	{"read-only root", []string{"Read-only file system", "__pycache__"}},
+	{"no special files", []string{"mkfifo", "mknod"}},
+	{"no other program", []string{"command to run", "command to test"}},
+	{"no terminal", []string{"pty", "tty", "termios"}},
+	{"no procfs", []string{"/proc/"}},
+	{"limits", []string{"can't start new thread", "Cannot allocate memory", "No space left", "Too many open files", "File too large"}},
+}
+
+func reasonOf(why string) string {
+	for _, reason := range reasons {
+		if slices.ContainsFunc(reason.says, func(words string) bool { return strings.Contains(why, words) }) {
+			return reason.name
+		}
+	}
+	return ""
 }
 
 func (r *runner) inside(part string) (map[string]ended, string) {

@@ -11,7 +11,7 @@ def main(kind, part):
         out = sys.__stdout__
 
     def ended(name, outcome, why=""):
-        out.write("%s\n" % json.dumps([name, outcome, why[-400:]]))
+        out.write("%s\n" % json.dumps([name, outcome, why[-800:]]))
         out.flush()
 
     out.write("\n")
