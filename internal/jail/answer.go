@@ -94,7 +94,7 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 		}
 		h.Error.bound()
 		if h.Error.Code == MemoryLimit {
-			h.Error.Message = fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)
+			h.Error.Message = outOfMemory(l).Message
 		}
 		o.Failure = h.Error
 		return o, true

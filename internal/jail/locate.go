@@ -52,9 +52,14 @@ func locate(f *Failure, sent []byte, script string) {
 		line, source = number, strings.TrimSpace(lines[number-1])
 		fmt.Fprintf(&trace, "  File \"script.py\", line %d, in %s\n    %s\n", number, frames[i][2], source)
 	}
+	if f.Type != "" {
+		trace.WriteString(f.Type + "\n")
+	}
 	f.Line, f.SourceLine = line, strings.ToValidUTF8(source, "\uFFFD")
 	f.Traceback = strings.ToValidUTF8(trace.String(), "\uFFFD")
-	f.Message += fmt.Sprintf(" (line %d)", f.Line)
+	if f.Code != MemoryLimit { // whose message is the same, whoever has noticed it
+		f.Message += fmt.Sprintf(" (line %d)", f.Line)
+	}
 	f.bound()
 }
 
