@@ -138,7 +138,7 @@ func TestBadRequests(t *testing.T) {
 		{"path dot", path("."), []string{"files[0].path", "empty part"}},
 		{"path dots alone", path("./."), []string{"files[0].path", "is empty"}},
 		{"path of a folder", path("./a//"), []string{"files[0].path", "ends with a slash"}},
-		{"path slash at the end", path("a/"), []string{"files[0].path", "empty part"}},
+		{"path slash at the end", path("a/"), []string{"files[0].path", "ends with a slash"}},
 		{"path backslash", path(`a\..\b`), []string{"files[0].path", "backslash"}},
 		{"path NUL", file(`"path": "a\u0000b", "content": ""`), []string{"files[0].path", "control character"}},
 		{"path newline", file(`"path": "a\nb", "content": ""`), []string{"files[0].path", "control character"}},
