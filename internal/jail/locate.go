@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// What Python's fault handler writes: the frames of a thread, innermost first, behind a line that begins the thread's.
+// What Python's fault handler writes: the frames of a thread, innermost first, behind a line that begins the thread's, with what the job
+// has sent before it was walled in front of the first.
 var (
 	frame  = regexp.MustCompile(`(?m)^  File "script\.py", line (\d+) in (.{1,200})$`)
-	thread = regexp.MustCompile(`(?m)^(?:Thread|Current thread) 0x[0-9a-f]{1,16}[^\n]{0,100}:$`)
+	thread = regexp.MustCompile(`(?m)^w?(?:Thread 0x[0-9a-f]{1,16}|Current thread 0x[0-9a-f]{1,16}|Stack) [^\n]{0,100}:$`)
 	atEnd  = regexp.MustCompile(`(?m)^  File "<runner/ending\.py>", line \d+ in (join_threads|run_handlers|release_names)$`)
 )
 

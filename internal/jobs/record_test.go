@@ -136,12 +136,14 @@ func TestForeignRecords(t *testing.T) {
 	}
 
 	// In the queue, and in the books of what runs, before a job of somebody's.
-	for _, id := range []string{text, list, hash, timeless} {
+	for _, id := range []string{text, list, hash} {
 		l, _ := laneOf(id)
 		base := l.asynq(High)
 		pipe := rdb.Pipeline()
 		pipe.HSet(ctx, base+"t:"+id, "msg", "garbage", "state", "pending")
-		pipe.LPush(ctx, l.pending(High), id)
+		if id != hash { // which would be run, as far as anybody can tell
+			pipe.LPush(ctx, l.pending(High), id)
+		}
 		pipe.RPush(ctx, base+"active", id)
 		pipe.ZAdd(ctx, base+"lease", redis.Z{Score: 1, Member: id})
 		if _, err := pipe.Exec(ctx); err != nil {

@@ -46,6 +46,8 @@ func tables(t *testing.T, s *harness.Service) {
 	}
 	t.Run("streams", func(t *testing.T) { testStreams(t, c) })
 	t.Run("files", func(t *testing.T) { testFiles(t, c) })
+	t.Run("files of every end", func(t *testing.T) { testFilesOfEveryEnd(t, c) })
+	t.Run("ends", func(t *testing.T) { testEnds(t, c) })
 	t.Run("wrong", func(t *testing.T) {
 		for _, w := range wrong {
 			t.Run(w.name, func(t *testing.T) { w.test(t, c) })

@@ -38,6 +38,7 @@ class Ending:
         if not files and not any(word in source for word in _SPEAKING):
             return more
         _flush()
+        _guarded(_write_out, True)  # before a cycle of them is taken apart in whatever order
         _guarded(release_names)
         _guarded(_write_out)
         return True
@@ -90,7 +91,7 @@ def _came_along(module):
     return isinstance(file, str) and file.startswith(report.home + "/")
 
 
-def _write_out():
+def _write_out(text_alone=False):
     """Writes out what is still open of all that was made since the fork: the garbage collector knows of no other object here.
 
     The outermost layers come first: text, then what Python itself wraps around files (gzip, zipfile), then buffers.
@@ -105,7 +106,8 @@ def _write_out():
             buffers.append(thing)
         elif issubclass(kind, archive) or issubclass(kind, io.IOBase) and kind.__module__ != "_io":
             wrappers.append(thing)
-    for ending, things in ("flush", texts), ("close", wrappers), ("flush", buffers):
+    layers = ("flush", texts), ("close", wrappers), ("flush", buffers)
+    for ending, things in layers[:1] if text_alone else layers:
         for thing in things:
             try:
                 getattr(thing, ending)()
