@@ -8,7 +8,7 @@ const (
 // walled: what the walls refuse, which the error then names.
 var walled = []mistake{
 	wall("a socket", "import socket\ndef main(): socket.socket()", "PermissionError", "[Errno 1] Operation not permitted", 2, noNetwork),
-	wall("a name", "import socket\ndef main(): socket.gethostbyname('example.com')", "gaierror", "[Errno -3] Temporary failure in name resolution", 2, noNetwork),
+	wall("a name", "import socket\ndef main(): socket.getaddrinfo('example.com', 80)", "gaierror", "[Errno -3] Temporary failure in name resolution", 2, noNetwork),
 	wall("a download", "import urllib.request as r\ndef main(): r.urlopen('https://example.com/data.csv', timeout=8)", "URLError",
 		"<urlopen error [Errno -3] Temporary failure in name resolution>", 2, noNetwork),
 	wall("a connection of asyncio's", "import asyncio\ndef main(): asyncio.run(asyncio.open_connection('10.0.0.1', 80))", "PermissionError",

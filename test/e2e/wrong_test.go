@@ -216,7 +216,7 @@ var dangerous = []mistake{
 
 func forbidden(name, script, what string, line int) mistake {
 	return mistake{name: name, script: script, status: 400, code: "dangerous_import", line: line,
-		message: "Dangerous import detected: " + what + " (line " + strconv.Itoa(line) + "); use ..."}
+		message: "Dangerous import detected: " + what + " (line " + strconv.Itoa(line) + "); ..."}
 }
 
 // unwritable: results that have no JSON.
