@@ -75,11 +75,16 @@ const theBody = "The request body"
 
 // join is the path of a field, such as limits.timeout_ms; a field of the body itself goes by its name alone.
 func join(at, name string) string {
-	quoted := strconv.Quote(cut(name, 64))
-	if name = quoted[1 : len(quoted)-1]; at == "" {
+	if name = shown(name, 64); at == "" {
 		return name
 	}
 	return at + "." + name
+}
+
+// shown is what a client sent, fit for a message: its first n bytes, and what is no plain text in it escaped.
+func shown(s string, n int) string {
+	quoted := strconv.Quote(cut(s, n))
+	return quoted[1 : len(quoted)-1]
 }
 
 // depth is how deep valid JSON nests.
