@@ -249,6 +249,8 @@ func (p *plan) settings(s spec, preload []string) settings {
 			"NPROC": int64(l.Threads) + 1,
 		},
 		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
+		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
 	switch {
 	case s.level == Process:
