@@ -12,7 +12,7 @@ type Service struct {
 	RedisURL       string        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"where the queue lives: redis://, rediss://, redis-sentinel://, redis-cluster:// or unix://"`
 	QueueShards    int           `env:"QUEUE_SHARDS" envDefault:"1" help:"queues that the jobs are spread over, at most 256; several only for Redis Cluster; the same in every process"`
 	JobTimeout     time.Duration `env:"JOB_TIMEOUT" envDefault:"10s" help:"wall clock a script may use; a request may ask for less, never for more"`
-	JobMemoryMB    int           `env:"JOB_MEMORY_MB" envDefault:"100" help:"memory a script may use beyond Python and the preloaded libraries, in MB (2^20 bytes)"`
+	JobMemoryMB    int           `env:"JOB_MEMORY_MB" envDefault:"100" help:"what a script may have in memory beyond Python and the preloaded libraries, in MB (2^20 bytes)"`
 	JobOutputBytes int           `env:"JOB_OUTPUT_BYTES" envDefault:"1048576" help:"bytes kept of stdout, and as many of stderr; what is beyond is cut"`
 	JobResultTTL   time.Duration `env:"JOB_RESULT_TTL" envDefault:"24h" help:"how long a finished job can still be fetched"`
 	ShutdownGrace  time.Duration `env:"SHUTDOWN_GRACE" envDefault:"30s" help:"how long a stopping process lets running work finish before it gives up"`

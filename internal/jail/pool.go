@@ -42,6 +42,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfRefusals(c.Logger)
 	plan.texts = newTexts(c.Logger)
 	p, err := openAs(ctx, c, plan)
 	if err != nil {
