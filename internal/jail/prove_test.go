@@ -71,9 +71,9 @@ type removal struct {
 }
 
 var removals = []removal{
-	{wall: "system calls", settings: func(s *settings) { s.Seccomp = "" }},
+	{wall: "system calls", settings: func(s *settings) { s.Seccomp = nil }},
 	{wall: "one process", settings: func(s *settings) {
-		s.Seccomp = ""
+		s.Seccomp = nil
 		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
 	}},
 	{wall: "another user", kinds: fresh, root: true, settings: func(s *settings) { s.UID = nil }},

@@ -35,7 +35,7 @@ type settings struct {
 	UID          *int             `json:"uid"`
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
-	Seccomp      string           `json:"seccomp"`
+	Seccomp      *jobProgram      `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
 	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
 }
