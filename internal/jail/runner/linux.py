@@ -9,7 +9,7 @@ import signal
 CLONE_VM, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x800, 0x10000
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
 
-MS_NOSUID, MS_NODEV = 2, 4
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
@@ -157,6 +157,14 @@ def setns(fd, flags):
 def mount_tmpfs(path, options):
     if _mount(b"tmpfs", path, b"tmpfs", MS_NOSUID | MS_NODEV, options) != 0:
         raise _failed("mount tmpfs on " + path.decode())
+
+
+def mount_read_only(path):
+    """Has what is mounted there take no more writes to itself: a device still takes those that are for it. The flags that it has stay,
+    as they must in a user namespace."""
+    had = os.statvfs(path).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    if not had & MS_RDONLY and _mount(None, path.encode(), None, MS_REMOUNT | MS_BIND | MS_RDONLY | had, None) != 0:
+        raise _failed("mount %s read-only" % path)
 
 
 def no_new_privileges():

@@ -59,6 +59,8 @@ def main(control, settings, layout):
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
+        if not settings["once"]:
+            _protect_devices()
         control = socket.socket(fileno=_out_of_the_way(control.detach()))
         _keep_places()
         gc.disable()  # the libraries leave little that it could free, and it would look through all of it again and again
@@ -88,6 +90,13 @@ def main(control, settings, layout):
     except BaseException as error:
         control.send(json.dumps({"error": "%s: %s" % (type(error).__name__, error)}).encode())
     os._exit(1)
+
+
+def _protect_devices():
+    """They are the host's own. bubblewrap has no way to show one that can be used and whose times cannot be set, by which jobs could
+    leave each other word."""
+    for name in os.listdir("/dev"):
+        linux.mount_read_only("/dev/" + name)
 
 
 def _out_of_the_way(fd):
