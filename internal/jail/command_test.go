@@ -142,7 +142,7 @@ func TestNewIDs(t *testing.T) {
 	span := spanOfIDs()
 	t.Logf("%d identities from %d", span.count, span.first)
 	seen := map[int]bool{}
-	for n := range min(span.count/2, 200_000) {
+	for n := range min(span.count/2, 20_000) {
 		i := newIDs(n)
 		if !i.split || i.server == i.job || seen[i.server] || seen[i.job] {
 			t.Fatalf("jail %d: %+v", n, i)

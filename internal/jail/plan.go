@@ -113,7 +113,7 @@ func (p *plan) chooseLevel(c Config) error {
 			return fmt.Errorf("JAIL_ISOLATION is process, which takes nsjail; %s has only namespaces", p.backend)
 		}
 		if err := p.try(Process); err != nil {
-			return fmt.Errorf("no jail can be made without namespaces: %w", err)
+			return fmt.Errorf("JAIL_ISOLATION is process, which cannot be had here: %w", err)
 		}
 		return nil
 	}

@@ -48,6 +48,17 @@ func layBait(t *testing.T, redisURL string) *bait {
 	return b
 }
 
+// give makes a user the owner of all of it.
+func (b *bait) give(t *testing.T, uid int) {
+	t.Helper()
+	for _, path := range []string{filepath.Dir(b.secretPath), b.folder, b.secretPath, b.unix} {
+		if err := os.Chown(path, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.before = b.metadata(t)
+}
+
 // metadata is what can be changed of files without opening them. A folder's times are left out: the test itself looks into it, and removes
 // from it what should not be there.
 func (b *bait) metadata(t *testing.T) []string {
