@@ -43,6 +43,7 @@ type Worker struct {
 	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" standalone:"-" help:"address to serve the worker's health and metrics on"`
 	Jail           string        `env:"JAIL" image:"-" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
 	JailIsolation  string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log; process: no namespaces, even where there are some"`
+	JailSharedUID  string        `env:"JAIL_SHARED_UID" envDefault:"refuse" help:"a worker that is not root gives jobs at level process its own uid; refuse: do not start then; accept: start, with a job's filter alone between it and the worker's files, processes and Redis"`
 	JailCgroup     string        `env:"JAIL_CGROUP" envDefault:"auto" help:"required: refuse to start unless cgroups bound memory, swap, processes and processor time; auto: as far as this host allows, said in the log; off: none"`
 	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
 	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"numpy,pandas" help:"libraries imported before a job arrives; empty preloads nothing"`

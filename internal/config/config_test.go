@@ -40,7 +40,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("api\n got %+v\nwant %+v", api, wantAPI)
 	}
 	wantWorker := Worker{
-		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailCgroup: "auto", JailPython: "/usr/bin/python3",
+		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailSharedUID: "refuse",
+		JailCgroup: "auto", JailPython: "/usr/bin/python3",
 		JailPreload: Names{"numpy", "pandas"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JailSpare: 1, JobDiskMB: 64, JobThreads: 16,
 		JobResultBytes: 8 << 20, JobFiles: 32, JobFilesBytes: 4 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
 	}

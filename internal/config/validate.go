@@ -67,6 +67,7 @@ func (w *Worker) validateOwn() error {
 		between("WORKER_CONCURRENCY", w.Concurrency, 0, 4096),
 		oneOf("JAIL", w.Jail, "auto", "nsjail", "bubblewrap"),
 		oneOf("JAIL_ISOLATION", w.JailIsolation, "namespaces", "auto", "process"),
+		oneOf("JAIL_SHARED_UID", w.JailSharedUID, "refuse", "accept"),
 		oneOf("JAIL_CGROUP", w.JailCgroup, "auto", "required", "off"),
 		python,
 		between("JAIL_MAX_JOBS", w.JailMaxJobs, 1, 1<<30),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -169,20 +170,36 @@ func (s spec) environment() []string {
 	return own
 }
 
-// workerNumber sets this worker's identities apart from those of others on its host. Not the pid, which is the same in every
-// container; without user namespaces the kernel counts a uid's processes over all of them.
+// workerNumber sets this worker's identities apart from those of others on its host: two hardly ever have jails with the same at the same
+// time. Not the pid, which is the same in every container; without user namespaces the kernel counts a uid's processes over all of them.
 var workerNumber = int(rand.Uint32())
 
-// newIDs chooses the outer identities of the n-th jail of this worker: two that hardly any other jail on this host has.
+// idSpan is where the outer identities of jails are taken from: far from those of the host's users and of container managers, or, inside a
+// container with a user namespace of its own, what that has above the identities of a system's users.
+type idSpan struct{ first, count int }
+
+const (
+	idsFrom, idsCount = 1_000_000_000, 1_000_000_000
+	// idsFromInside leaves 55,534 in a container's usual 65,536.
+	idsFromInside = 10_000
+	nobodyID      = 65_534
+)
+
+var spanOfIDs = sync.OnceValue(func() idSpan {
+	if mapped(idsFrom) && mapped(idsFrom+idsCount-1) {
+		return idSpan{idsFrom, idsCount}
+	}
+	return idSpan{idsFromInside, nobodyID - idsFromInside}
+})
+
+// newIDs chooses the outer identities of the n-th jail of this worker. They come again when all others have had their turn; where they
+// begin is this worker's own.
 func newIDs(n int) ids {
 	if os.Geteuid() != 0 {
 		return ids{server: os.Geteuid(), job: os.Geteuid()}
 	}
-	base := 1_000_000_000 + workerNumber%1_000_000*1000
-	if !mapped(base + 1000) { // inside a container with a user namespace of its own: 65536 ids
-		base = 20_000 + workerNumber%40*1000
-	}
-	first := base + n%500*2
+	span := spanOfIDs()
+	first := span.first + (workerNumber+n)%(span.count/2)*2
 	return ids{split: true, server: first, job: first + 1}
 }
 

@@ -27,6 +27,16 @@ const (
 	CgroupOff CgroupUse = "off"
 )
 
+// SharedUID says whether level Process may be had where no uid of its own separates a job from its worker, which is not root.
+type SharedUID string
+
+const (
+	// SharedUIDRefuse does not start there.
+	SharedUIDRefuse SharedUID = "refuse"
+	// SharedUIDAccept leaves a job's system call filter and Landlock as all that there is between it and what the worker's user owns.
+	SharedUIDAccept SharedUID = "accept"
+)
+
 // Backend is the program that builds the jail.
 type Backend string
 
@@ -42,6 +52,8 @@ type Config struct {
 	// Level: Namespaces refuses to start with less; empty takes the strongest that the host allows; Process takes no namespaces even
 	// where there are some.
 	Level Level
+	// SharedUID: SharedUIDRefuse.
+	SharedUID SharedUID
 	// Cgroup: CgroupAuto.
 	Cgroup CgroupUse
 	// Python is the interpreter's path: /usr/bin/python3.
@@ -96,6 +108,7 @@ const MaxResultDepth = 1000
 func (c Config) withDefaults() Config {
 	setDefault(&c.Python, "/usr/bin/python3")
 	setDefault(&c.Cgroup, CgroupAuto)
+	setDefault(&c.SharedUID, SharedUIDRefuse)
 	setDefault(&c.Slots, 1)
 	setDefault(&c.MaxJobs, 1000)
 	setDefault(&c.MaxAge, 30*time.Minute)

@@ -35,7 +35,7 @@ type settings struct {
 	UID          *int             `json:"uid"`
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
-	Seccomp      string           `json:"seccomp"`
+	Seccomp      *jobProgram      `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
 	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
 	Machine     *machine `json:"machine"`
 	MemoryMB    int      `json:"memory_mb"`
