@@ -23,6 +23,7 @@ type plan struct {
 	program      string
 	level        Level
 	root         root
+	libraries    libraries
 	chroot       string
 	limits       Limits
 	denied       []string
@@ -59,6 +60,9 @@ func newPlan(c Config) (*plan, error) {
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
 	if p.root, err = findRoot(c.Python); err != nil {
+		return nil, err
+	}
+	if p.libraries, err = findLibraries(c.Python); err != nil {
 		return nil, err
 	}
 	boot, err := runnerFiles.ReadFile("runner/boot.py")
@@ -163,6 +167,8 @@ func (p *plan) try() error {
 // wanted is what a jail is started for, and how.
 type wanted struct {
 	preload []string
+	// optional are those of them that it also starts without.
+	optional []string
 	// frames says that its first jobs are expected to have data frames.
 	frames bool
 	// givesWay has it start while others leave room for it.
@@ -236,10 +242,10 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 }
 
 // settings tells the runner its part. Memory and CPU time are the single job's and come with it.
-func (p *plan) settings(s spec, preload []string) settings {
+func (p *plan) settings(s spec, w wanted) settings {
 	l := p.limits
 	set := settings{
-		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
+		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
 		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
 		Rlimits: map[string]int64{

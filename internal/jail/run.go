@@ -115,7 +115,7 @@ func (v *server) making(c *child) Making {
 // encodeOrder is the job as job.py reads it: its length in eight bytes, then JSON.
 func encodeOrder(j Job, l Limits) ([]byte, error) {
 	body, err := json.Marshal(order{
-		Script: j.Script, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout), MemoryBytes: int64(l.MemoryMB) << 20,
+		Script: j.Script, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout), MemoryBytes: int64(l.MemoryMB+j.allowanceMB) << 20,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode job: %w", err)

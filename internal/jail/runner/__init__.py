@@ -4,6 +4,7 @@ server    keeps Python and its libraries warm and forks one child per job
 memory    lays out the server's memory so that a fork costs little
 holder    makes the fresh namespaces that a child enters
 walls     puts a child behind its walls, before it has seen its job
+libraries loads the libraries that scripts use, with the parts and caches that they make on first use
 rehearse  small trusted work that pays a child's page faults before anyone waits
 job       reads the job and sends back its answer
 script    compiles and checks the script, and runs its main()

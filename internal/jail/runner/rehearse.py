@@ -6,6 +6,7 @@ imported on first use. A child that waits pays both before its job comes. Each s
 import json
 import sys
 
+from runner import libraries
 
 # How long, in ms, a child must have been idle before it takes the first steps, and then before the deeper ones. Under steady load
 # the processors are wanted for jobs: there a rehearsal takes as much from one job as it gives to the next, and more where the
@@ -134,6 +135,7 @@ def warm_up():
                 step()
     if "pandas" in sys.modules:
         _report()
+    libraries.warm_up()
 
 
 def _report():
