@@ -205,8 +205,8 @@ func (p *Pool) retireIdle() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-tick.C:
-			p.full.retireIdle()
+		case now := <-tick.C:
+			p.full.retireIdle(now)
 		case <-p.ctx.Done():
 			return
 		}

@@ -16,6 +16,8 @@ type rack struct {
 	preload preload
 	// size is how many there are at least, most how many a crowd of jobs may bring about.
 	size, most int
+	// growing says that jails are started on demand, and let go when nobody wants them any more.
+	growing bool
 	// ready has one value for each jail in idle.
 	ready chan struct{}
 
@@ -23,6 +25,7 @@ type rack struct {
 	idle []*server
 	// count is how many there are, being started or in use included; leastIdle how few were idle since the last look.
 	count, leastIdle int
+	lastUse          time.Time // where jails are started on demand
 	versions         map[string]string
 	// loaded has the first names of the modules that its jails have loaded, but for the standard library's.
 	loaded map[string]bool
@@ -43,14 +46,16 @@ func newRackOnDemand(p *Pool, wanted preload) *rack {
 	if p.usedOnce() {
 		size = 2
 	}
-	return rackOf(p, wanted, size, max(size, p.config.Slots))
+	r := rackOf(p, wanted, size, max(size, p.config.Slots))
+	r.growing = true
+	return r
 }
 
 func rackOf(p *Pool, wanted preload, size, most int) *rack {
-	return &rack{pool: p, preload: wanted, size: size, most: most, count: size, ready: make(chan struct{}, most), mix: newMix()}
+	return &rack{pool: p, preload: wanted, size: size, most: most, count: size, lastUse: time.Now(), ready: make(chan struct{}, most), mix: newMix()}
 }
 
-func (r *rack) onDemand() bool { return r.most > r.size }
+func (r *rack) onDemand() bool { return r.growing }
 
 // has reports whether the rack's jails have loaded all of these modules.
 func (r *rack) has(modules []string) bool {
@@ -122,7 +127,7 @@ func (r *rack) run(ctx context.Context, j Job) (Outcome, error) {
 func (r *rack) take(ctx context.Context) (*server, error) {
 	var crowded <-chan time.Time
 	if r.onDemand() {
-		crowded = time.After(crowdedAfter)
+		crowded = time.After(r.patience())
 	}
 	for {
 		select {
@@ -147,7 +152,18 @@ func (r *rack) take(ctx context.Context) (*server, error) {
 
 // crowdedAfter is how long a job waits before one more jail is started: a job that follows right behind another gets its jail in less.
 // It then has that one or the first that comes free. To import the libraries itself, in a jail without them, would take it as long.
-const crowdedAfter = 100 * time.Millisecond
+const crowdedAfter = 250 * time.Millisecond
+
+// patience is none where there is no jail to wait for.
+func (r *rack) patience() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastUse = time.Now()
+	if r.count == 0 {
+		return 0
+	}
+	return crowdedAfter
+}
 
 // grow starts one more jail, unless there are as many as there may be.
 func (r *rack) grow() {
@@ -167,13 +183,18 @@ func (r *rack) grow() {
 	})
 }
 
-// crowdGone is how long a jail beyond the rack's size must not have been needed to be let go, at least.
-const crowdGone = 5 * time.Minute
+// crowdGone is how long a jail beyond the rack's size must not have been needed to be let go, at least; unused how long nobody must have
+// wanted any to let all of them go. The next job then waits for one to start.
+const crowdGone, unused = 5 * time.Minute, time.Hour
 
 // retireIdle lets go of as many jails as were idle all the time since it was last called, but for the rack's size.
-func (r *rack) retireIdle() {
+func (r *rack) retireIdle(now time.Time) {
 	r.mu.Lock()
-	unwanted := min(r.leastIdle, r.count-r.size)
+	least := r.size
+	if now.Sub(r.lastUse) >= unused {
+		least = 0
+	}
+	unwanted := min(r.leastIdle, r.count-least)
 	var retired []*server
 	for range unwanted {
 		select {

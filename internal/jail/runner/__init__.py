@@ -9,6 +9,7 @@ rehearse  small trusted work that pays a child's page faults before anyone waits
 job       reads the job and sends back its answer
 script    compiles and checks the script, and runs its main()
 files     the job's working directory: the request's files go in, new ones come out
+modules   has the request's own modules take the place of loaded ones
 denied    finds the names that scripts may not use
 encode    turns what main() returned into JSON
 report    turns an exception into what the user sees of it

@@ -12,6 +12,8 @@ import json
 import math
 import sys
 
+from runner import modules
+
 _fast = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _string = json.encoder.encode_basestring
 
@@ -175,12 +177,13 @@ def _convert(value):
         return value.total_seconds()
     if isinstance(value, decimal.Decimal):
         return _Literal(str(value)) if value.is_finite() else None
-    if "numpy" in sys.modules:
-        converted = _convert_numpy(sys.modules["numpy"], value)
+    np, pd = modules.loaded("numpy"), modules.loaded("pandas")
+    if np:
+        converted = _convert_numpy(np, value)
         if converted is not _UNKNOWN:
             return converted
-    if "pandas" in sys.modules:
-        return _convert_pandas(sys.modules["pandas"], value)
+    if pd:
+        return _convert_pandas(pd, value)
     return _UNKNOWN
 
 
@@ -278,7 +281,7 @@ def _records(pd, frame):
 
 
 def _column(series):
-    np = sys.modules["numpy"]
+    np = modules.loaded("numpy")
     if isinstance(series.dtype, np.dtype) and series.dtype.kind == "f":
         return _floats(np, series.to_numpy())
     return series.tolist()
