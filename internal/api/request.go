@@ -45,15 +45,15 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 			given = true
 			r.Script, err = parseScript(f.value, l.ScriptBytes)
 		case "args":
-			r.Args, err = parseArgs(f.value)
+			r.Args, err = optional(f.value, parseArgs)
 		case "stdin":
-			r.Stdin, err = text("stdin", f.value)
+			r.Stdin, err = optional(f.value, textAt("stdin"))
 		case "files":
-			r.Files, err = parseFiles(f.value)
+			r.Files, err = optional(f.value, parseFiles)
 		case "limits":
-			r.Limits, err = parseLimits(f.value, l)
+			r.Limits, err = optional(f.value, func(value json.RawMessage) (jobs.Limits, error) { return parseLimits(value, l) })
 		case "priority":
-			r.Priority, err = parsePriority(f.value)
+			r.Priority, err = optional(f.value, parsePriority)
 		default:
 			err = badRequest("%s is not a known field; the fields are script, args, stdin, files, limits and priority", join("", f.name))
 		}
@@ -101,9 +101,9 @@ func parseLimits(value json.RawMessage, l Limits) (out jobs.Limits, err error) {
 	for _, f := range fields {
 		switch f.name {
 		case "timeout_ms":
-			out.TimeoutMS, err = whole("limits.timeout_ms", "milliseconds", f.value, l.TimeoutMS, "JOB_TIMEOUT")
+			out.TimeoutMS, err = optional(f.value, wholeAt("limits.timeout_ms", "milliseconds", l.TimeoutMS, "JOB_TIMEOUT"))
 		case "memory_mb":
-			out.MemoryMB, err = whole("limits.memory_mb", "MB", f.value, l.MemoryMB, "JOB_MEMORY_MB")
+			out.MemoryMB, err = optional(f.value, wholeAt("limits.memory_mb", "MB", l.MemoryMB, "JOB_MEMORY_MB"))
 		default:
 			err = badRequest("%s is not a known field; limits has timeout_ms and memory_mb", join("limits", f.name))
 		}
@@ -147,11 +147,11 @@ func parseFiles(value json.RawMessage) ([]jobs.File, error) {
 			return nil, err
 		}
 		if other, clash := taken[f.Path]; clash {
-			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, f.Path, other)
+			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, cut(f.Path, 64), other)
 		}
 		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
 			if other, clash := taken[dir]; clash && !strings.HasSuffix(other, "folder") {
-				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, f.Path, other)
+				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, cut(f.Path, 64), other)
 			}
 			taken[dir] = at + "'s folder"
 		}
@@ -172,14 +172,14 @@ func parseFile(at string, value json.RawMessage) (jobs.File, error) {
 	}
 	given := map[string]bool{}
 	for _, m := range fields {
-		given[m.name] = true
+		given[m.name] = m.name != "encoding" || !null(m.value)
 		switch m.name {
 		case "path":
 			f.Path, err = text(at+".path", m.value)
 		case "content":
 			f.Content, err = text(at+".content", m.value)
 		case "encoding":
-			f.Encoding, err = text(at+".encoding", m.value)
+			f.Encoding, err = optional(m.value, textAt(at+".encoding"))
 		default:
 			err = badRequest("%s is not a known field; a file has path, content and encoding", join(at, m.name))
 		}

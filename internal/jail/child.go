@@ -155,8 +155,6 @@ func (c *child) close() {
 type reader struct {
 	file *os.File
 	done chan struct{} // closed at the end of the pipe
-	// grown is sent to, without waiting, whenever something came.
-	grown chan struct{}
 	// first is when the first byte or the end came, known when first, in startReader, is closed.
 	first time.Time
 
@@ -169,7 +167,7 @@ type reader struct {
 // byte or at the end.
 func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<- struct{}) *reader {
 	f := os.NewFile(uintptr(fd), "pipe")
-	r := &reader{file: f, done: make(chan struct{}), grown: make(chan struct{}, 1)}
+	r := &reader{file: f, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		came := func() {
@@ -190,10 +188,6 @@ func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<
 					flooded <- struct{}{}
 				}
 				came()
-				select {
-				case r.grown <- struct{}{}:
-				default:
-				}
 			}
 			if err != nil {
 				return

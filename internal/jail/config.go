@@ -70,8 +70,10 @@ type Config struct {
 type Limits struct {
 	// Timeout is wall-clock time: 10 s. CPU time of all threads together may be a second more.
 	Timeout time.Duration
-	// MemoryMB is address space beyond what Python and its preloaded libraries take: 100 MB.
+	// MemoryMB is what a job's process may have in memory beyond what Python and its preloaded libraries take: 100 MB.
 	MemoryMB int
+	// importAllowanceMB comes on top, for what importing installed libraries takes: 0.
+	importAllowanceMB int
 	// DiskMB is the size of the working directory: 64 MB. It has room for 64 files per MB.
 	DiskMB int
 	// Threads beside the main one: 16.

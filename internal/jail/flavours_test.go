@@ -52,8 +52,8 @@ func TestFlavours(t *testing.T) {
 	})
 }
 
-// TestImportAllowance: what no jail has loaded is imported by the script, beyond its own memory.
-func TestImportAllowance(t *testing.T) {
+// TestImportsAreAllowedFor: what no jail has loaded is imported by the script, beyond its own memory.
+func TestImportsAreAllowedFor(t *testing.T) {
 	eachPool(t, Config{Limits: Limits{Timeout: patience}}, func(t *testing.T, p *Pool) {
 		for _, library := range []string{"numpy", "pandas", "scipy.stats", "matplotlib.pyplot", "sklearn.linear_model"} {
 			if name, _, _ := strings.Cut(library, "."); !p.plan.libraries.installed[name] {

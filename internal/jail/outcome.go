@@ -48,6 +48,8 @@ func ending(seen observation) *Failure {
 	switch seen.cause {
 	case byTimeout:
 		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: still running after %s", seconds(l.Timeout))}
+	case byMemory:
+		return outOfMemory(l)
 	case byFlood:
 		return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
 			"Script execution failed: output limit: more than %d MiB were written; %d bytes of each stream are kept", l.OutputBytes>>20*FloodFactor, l.OutputBytes)}
@@ -61,12 +63,35 @@ func ending(seen observation) *Failure {
 	case !seen.status.Signaled():
 		return &Failure{Code: Crashed, Message: fmt.Sprintf(
 			"Script execution failed: the process ended itself with status %d before main() returned", seen.status.ExitStatus())}
-	case signal == syscall.SIGKILL && seen.ranOut:
-		return &Failure{Code: MemoryLimit, Message: fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)}
+	case signal == syscall.SIGKILL && seen.ranOut, seen.nearlyOut && slices.Contains(unchecked, signal):
+		return outOfMemory(l)
 	case signal == syscall.SIGXCPU || signal == syscall.SIGKILL && seen.cpu >= time.Duration(cpuSeconds(l.Timeout))*time.Second:
 		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time", seconds(seen.cpu))}
 	}
 	return &Failure{Code: Crashed, Message: fmt.Sprintf("Script execution failed: the process was killed by %s", unix.SignalName(signal))}
+}
+
+// unchecked are the signals that end C code which has not looked whether it got the memory it asked for; and the kernel's own, where what
+// bounds the worker's container is full before the job's limit is reached.
+var unchecked = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGKILL}
+
+// outOfMemory is one failure, whoever has noticed it: Python, the worker or the kernel.
+func outOfMemory(l Limits) *Failure {
+	return &Failure{Code: MemoryLimit, Type: "MemoryError", Message: fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)}
+}
+
+// refused are words by which libraries say that they did not get memory, whatever their exception is called.
+var refused = []string{"[Errno 12]", "Cannot allocate memory", "cannot allocate memory", "failed to map segment"}
+
+// mention adds to a script's own words that memory may be what they are about, where the worker has seen that it may.
+func (f *Failure) mention(m *memory, l Limits) {
+	switch {
+	case f.Code != Exception && f.Code != Crashed:
+	case m.nearlyOut():
+		f.Message += fmt.Sprintf(". Memory was nearly used up: %d MB of %d", m.peak>>20, l.MemoryMB)
+	case slices.ContainsFunc(refused, func(words string) bool { return strings.Contains(f.Message, words) }):
+		f.Message += fmt.Sprintf(". A request for memory was refused; the script may use %d MB", l.MemoryMB)
+	}
 }
 
 // diskFull is for a job whose working directory has no bound of its own.
@@ -95,7 +120,7 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 			return Outcome{}, false
 		}
 		if h.Error.Code == MemoryLimit {
-			h.Error.Message = fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)
+			h.Error.Message = outOfMemory(l).Message
 		}
 		return Outcome{Failure: h.Error, Files: files}, true
 	}
@@ -183,9 +208,14 @@ func locate(f *Failure, sent []byte, script string) {
 		fmt.Fprintf(&trace, "  File \"script.py\", line %d, in %s\n    %s\n", number, frames[i][2], source)
 		f.Line, f.SourceLine = number, source
 	}
+	if f.Type != "" {
+		trace.WriteString(f.Type + "\n")
+	}
 	f.Traceback = strings.ToValidUTF8(trace.String(), "\uFFFD")
 	f.SourceLine = strings.ToValidUTF8(f.SourceLine, "\uFFFD")
-	f.Message += fmt.Sprintf(" (line %d)", f.Line)
+	if f.Code != MemoryLimit { // whose message is the same, whoever has noticed it
+		f.Message += fmt.Sprintf(" (line %d)", f.Line)
+	}
 }
 
 // stream is what came through r as text, cut at a character boundary.

@@ -45,8 +45,9 @@ type plan struct {
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
-	// unwatched leaves jobs at level Process as much room on disk as there is, unconfined leaves Landlock away: for tests of Prove.
-	unwatched, unconfined bool
+	// unwatched leaves jobs at level Process as much room on disk as there is, unweighed leaves jobs all memory, unconfined leaves Landlock
+	// away: for tests of Prove.
+	unwatched, unweighed, unconfined bool
 }
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
@@ -158,7 +159,9 @@ func (p *plan) try() error {
 		return err
 	}
 	if p.cgroups == nil {
-		p.cgroups = openCgroups(p.cgroupUse, p.limits, p.log, v)
+		most := p.limits
+		most.importAllowanceMB += importAllowanceMB // for any job it may be allowed
+		p.cgroups = openCgroups(p.cgroupUse, most, p.log, v)
 	}
 	v.close()
 	return nil
@@ -241,7 +244,7 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 	return "/proc/self/exe", args, err
 }
 
-// settings tells the runner its part. Memory and CPU time are the single job's and come with it.
+// settings tells the runner its part. CPU time is the single job's and comes with it; memory is the worker's to watch.
 func (p *plan) settings(s spec, w wanted) settings {
 	l := p.limits
 	set := settings{
@@ -249,11 +252,12 @@ func (p *plan) settings(s spec, w wanted) settings {
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
 		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
 		Rlimits: map[string]int64{
-			"NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
+			"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
 			// Its threads are all that the job's uid has, in a user namespace of its own.
 			"NPROC": int64(l.Threads) + 1,
 		},
 		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
 	}
 	switch {
 	case s.level == Process:

@@ -7,9 +7,9 @@ import (
 )
 
 // importAllowanceMB is what a job may use beyond its limit when its script names an installed library that its jail has not loaded: what
-// the library's own import takes is not the script's data. Naming one is enough to have it, so the limit of every job is as much higher
-// for whoever means harm.
-const importAllowanceMB = 192
+// the library's own import takes is not the script's data: with scikit-learn and all that it needs 70 MB. Naming one is enough to have it, so
+// for whoever means harm the limit of every job is as much higher.
+const importAllowanceMB = 128
 
 // reach is what a job's text says that it may import. Text is all that is looked at, here outside the jails: Python's own parser works on
 // what strangers send inside them only. A module too many costs a job the fork of a larger server, one that is missed the time and the

@@ -65,7 +65,6 @@ def main(control, settings, layout):
         layout.settle()
         layout.collapse()
         gc.freeze()
-        server.measure()
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
@@ -169,7 +168,6 @@ class Server:
         self._pins, self._frame_pins, self._frame_runs, self._frames = None, None, [], True
         with _pipes():
             self._runner = job.Runner(settings, check)
-        self.measure = self._runner.measure
 
     def serve(self):
         if self._studied:
@@ -339,7 +337,6 @@ def _serve_once(control, settings, check):
         os.chdir(settings["directory"])
         gc.freeze()
         runner = job.Runner(settings, check)
-        runner.measure()
         around = walls.Walls(settings)
         around.found()
         _prepare(around, walls.Seeds(), runner, settings["rehearse"], frames=True)
@@ -366,7 +363,6 @@ def _prepare(around, seeds, runner, rehearsing, frames):
         _rehearse(rehearse.steps(frames), poll)
         if not poll.poll(rehearse.DEEPER_IDLE_MS):
             _rehearse(rehearse.deeper_steps(frames), poll)
-        runner.measure()
     runner.serve()
 
 
