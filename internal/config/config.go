@@ -53,6 +53,8 @@ type Worker struct {
 	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
 	JobThreads     int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
 	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
+	JobFiles       int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
+	JobFilesBytes  int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
 	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
 }
 

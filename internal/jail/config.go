@@ -82,6 +82,8 @@ type Limits struct {
 	OutputBytes int
 	// ResultBytes of JSON may be returned: 8 MiB.
 	ResultBytes int
+	// Files is how many files are handed back, at most MaxFiles, and FilesBytes how large they are together: 32, 4 MiB.
+	Files, FilesBytes int
 	// OpenFiles is RLIMIT_NOFILE: 256.
 	OpenFiles int
 }
@@ -104,6 +106,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Limits.Threads, 16)
 	setDefault(&c.Limits.OutputBytes, 1<<20)
 	setDefault(&c.Limits.ResultBytes, 8<<20)
+	setDefault(&c.Limits.Files, 32)
+	setDefault(&c.Limits.FilesBytes, 4<<20)
 	setDefault(&c.Limits.OpenFiles, 256)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -258,6 +258,7 @@ func (p *plan) settings(s spec, w wanted) settings {
 		},
 		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
 		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
+		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
 	switch {
 	case s.level == Process:

@@ -40,7 +40,9 @@ type settings struct {
 	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
 	// Limits are the numbers that errors name.
-	Limits map[string]int `json:"limits"`
+	Limits     map[string]int `json:"limits"`
+	Files      int            `json:"files"`
+	FilesBytes int            `json:"files_bytes"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.
@@ -93,6 +95,7 @@ type server struct {
 	disk    *disk // at level Process
 	// unweighed is the plan's.
 	unweighed bool
+	jobUID    int // outside
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -111,9 +114,9 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	v := &server{
-		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
+		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, comeBack: func() error { return nil },
+		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.ids.job, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {

@@ -192,9 +192,14 @@ class Server:
             control.sendmsg(_FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
             self._holders.make_ahead()
-            status, usage = self._await_end(child, place)
+            status, usage, left = self._await_end(child, place)
             cpu, peak = (usage.ru_utime + usage.ru_stime) * 1e6, usage.ru_maxrss << 10
-            control.send(b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took))
+            ended = b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took)
+            if left is None:
+                control.send(ended)
+            else:
+                control.sendmsg([ended], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", left))])
+                os.close(left)
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
@@ -275,6 +280,8 @@ class Server:
             pass  # another has locked the memory meanwhile: jobs copy these one by one, then
 
     def _await_end(self, child, place):
+        """How a child ended, and its directory where it has not answered and left anything there."""
+        left = None
         control, poll = self._control, self._poll
         end = os.pidfd_open(child)
         if end != self._end:  # it is: the lowest free number each time
@@ -288,7 +295,9 @@ class Server:
                 if fd == end:
                     os.close(end)
                     _, status, usage = os.wait4(child, 0)
-                    return status, usage
+                    if left is None and status != walls.ANSWERED << 8:
+                        left = self._holders.directory(place)
+                    return status, usage, left
             if not ready:
                 self._holders.bury()
                 continue
@@ -296,6 +305,8 @@ class Server:
             if order == b"dump":
                 signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
             elif order == b"kill":
+                if left is None:
+                    left = self._holders.directory(place)  # it goes with the last process in its namespace
                 holder.kill(place)
             else:
                 os._exit(0)

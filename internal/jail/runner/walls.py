@@ -9,6 +9,9 @@ from runner import linux
 
 STDIN, STDOUT, STDERR, JOB, RESULT = FDS = range(5)
 
+# The status of a job that has answered. With any other its server looks what it leaves in its directory.
+ANSWERED = 76
+
 # Asks a job where it is, and ends it; see faulthandler.
 DUMP_SIGNAL = signal.SIGUSR2
 
