@@ -46,7 +46,7 @@ type Worker struct {
 	JailSharedUID  string        `env:"JAIL_SHARED_UID" envDefault:"refuse" help:"a worker that is not root gives jobs at level process its own uid; refuse: do not start then; accept: start, with a job's filter alone between it and the worker's files, processes and Redis"`
 	JailCgroup     string        `env:"JAIL_CGROUP" envDefault:"auto" help:"required: refuse to start unless cgroups bound memory, swap, processes and processor time; auto: as far as this host allows, said in the log; off: none"`
 	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
-	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"numpy,pandas" help:"libraries imported before a job arrives; empty preloads nothing"`
+	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"auto" image:"-" help:"libraries imported before a job arrives; auto: numpy, pandas, matplotlib, scipy, openpyxl, tabulate, lxml and PIL, those that are installed; python3-NAME: that of Debian's package, if installed; empty preloads nothing"`
 	JailChroot     string        `env:"JAIL_CHROOT" image:"-" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
 	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs; until the next one is warm it serves up to twice as many"`
 	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`

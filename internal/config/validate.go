@@ -78,7 +78,7 @@ func (w *Worker) validateOwn() error {
 		between("JOB_RESULT_BYTES", w.JobResultBytes, 2, 1<<28),
 		between("JOB_FILES", w.JobFiles, 1, 1000),
 		between("JOB_FILES_BYTES", w.JobFilesBytes, 1, 1<<28),
-		checkNames("JAIL_PRELOAD", w.JailPreload),
+		checkNames("JAIL_PRELOAD", modulesOf(w.JailPreload)),
 		checkNames("DENIED_NAMES", w.DeniedNames),
 	)
 }
@@ -121,6 +121,18 @@ func checkPort(port string) error {
 		return fmt.Errorf("PORT: %q is not a port; write a number from 0 to 65535, or set LISTEN_ADDR", port)
 	}
 	return nil
+}
+
+// modulesOf makes Python names of those of Debian's packages.
+func modulesOf(list Names) Names {
+	var names Names
+	for _, n := range list {
+		if library, is := strings.CutPrefix(n, "python3-"); is && library != "" {
+			n = strings.ReplaceAll(library, "-", "_")
+		}
+		names = append(names, n)
+	}
+	return names
 }
 
 // checkNames keeps anything but Python names out of lists that end up on a Python process's side.

@@ -58,7 +58,8 @@ type Config struct {
 	Cgroup CgroupUse
 	// Python is the interpreter's path: /usr/bin/python3.
 	Python string
-	// Preload are the modules imported before any job comes.
+	// Preload are the modules imported before any job comes. AutoPreload stands for DefaultPreload, python3-NAME for the module that
+	// Debian's package of that name has: of these, the ones that are not installed are left out, where any other stops the start.
 	Preload []string
 	// Slots is how many jobs run at once: 1.
 	Slots int

@@ -17,10 +17,13 @@ import (
 type event struct {
 	Ready  map[string]string `json:"ready"`
 	Arenas int               `json:"arenas"` // in use, of those set aside
-	Error  string            `json:"error"`
-	Pinned *int              `json:"pinned"`
-	Shared int               `json:"shared"`
-	Why    string            `json:"why"`
+	// Loaded are the first names of the modules beside the standard library's; Unloaded says why optional libraries are not loaded.
+	Loaded   []string          `json:"loaded"`
+	Unloaded map[string]string `json:"unloaded"`
+	Error    string            `json:"error"`
+	Pinned   *int              `json:"pinned"`
+	Shared   int               `json:"shared"`
+	Why      string            `json:"why"`
 	// Compiled is the size of the runner's code, which follows.
 	Compiled int `json:"compiled"`
 

@@ -19,6 +19,8 @@ type Job struct {
 	// Timeout and MemoryMB narrow the pool's own limits; zero means the pool's.
 	Timeout  time.Duration
 	MemoryMB int
+	// allowanceMB is the pool's to set: importAllowanceMB where the script reaches libraries that its jail has not loaded.
+	allowanceMB int
 }
 
 // File is a regular file in the job's working directory.

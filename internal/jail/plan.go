@@ -23,6 +23,7 @@ type plan struct {
 	level        Level
 	filter       *jobProgram // a job's own at this level
 	root         root
+	libraries    libraries
 	chroot       string
 	sharedUID    SharedUID
 	limits       Limits
@@ -64,6 +65,9 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), environment, true); err != nil {
+		return nil, err
+	}
+	if p.libraries, err = findLibraries(c.Python); err != nil {
 		return nil, err
 	}
 	boot, err := runnerFiles.ReadFile("runner/boot.py")
@@ -182,7 +186,9 @@ func (p *plan) try(level Level) error {
 		return err
 	}
 	if p.cgroups == nil {
-		p.cgroups = openCgroups(p.cgroupUse, p.limits, p.log, v)
+		most := p.limits
+		most.importAllowanceMB += importAllowanceMB // for any job it may be allowed
+		p.cgroups = openCgroups(p.cgroupUse, most, p.log, v)
 	}
 	v.close()
 	return nil
@@ -191,6 +197,8 @@ func (p *plan) try(level Level) error {
 // wanted is what a jail is started for, and how.
 type wanted struct {
 	preload []string
+	// optional are those of them that it also starts without.
+	optional []string
 	// frames says that its first jobs are expected to have data frames.
 	frames bool
 	// givesWay has it start while others leave room for it.
@@ -268,10 +276,10 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 const pendingSignals = 64
 
 // settings tells the runner its part. CPU time is the single job's and comes with it; memory is the worker's to watch.
-func (p *plan) settings(s spec, preload []string) settings {
+func (p *plan) settings(s spec, w wanted) settings {
 	l := p.limits
 	set := settings{
-		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
+		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
 		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
 		Rlimits: rlimits(l),

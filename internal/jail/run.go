@@ -390,6 +390,7 @@ func (l Limits) narrowed(j Job) Limits {
 	if j.MemoryMB > 0 && j.MemoryMB < l.MemoryMB {
 		l.MemoryMB = j.MemoryMB
 	}
+	l.importAllowanceMB += j.allowanceMB
 	return l
 }
 

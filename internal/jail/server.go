@@ -27,6 +27,7 @@ type settings struct {
 	// Modules are run before the runner's own: name and source.
 	Modules      [][2]string      `json:"-"`
 	Preload      []string         `json:"preload"`
+	Optional     []string         `json:"optional"` // those of Preload that it starts without
 	Rehearse     bool             `json:"rehearse"`
 	Study        bool             `json:"study"`
 	Once         bool             `json:"once"`
@@ -59,6 +60,9 @@ type server struct {
 	level              Level
 	limits             Limits
 	versions           map[string]string
+	// loaded has the first names of what it has loaded beside the standard library; unloaded says why optional libraries do not load.
+	loaded   map[string]bool
+	unloaded map[string]string
 	// base is what a child had before its job, firstRSS the server's own resident size after its first.
 	base     sizes
 	firstRSS int64
@@ -154,7 +158,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		}
 	}()
 	theirs.Close()
-	set := p.settings(s, w.preload)
+	set := p.settings(s, w)
 	if err := v.boot(p, set, w.givesWay); err != nil {
 		return nil, err
 	}

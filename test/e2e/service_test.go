@@ -44,6 +44,7 @@ func tables(t *testing.T, s *harness.Service) {
 			}
 		})
 	}
+	t.Run("libraries", func(t *testing.T) { testLibraries(t, c) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, c) })
 	t.Run("files", func(t *testing.T) { testFiles(t, c) })
 	t.Run("files of every end", func(t *testing.T) { testFilesOfEveryEnd(t, c) })

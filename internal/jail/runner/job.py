@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from runner import encode, ending, files, hints, linux, report, script, streams, walls
+from runner import encode, ending, files, hints, linux, modules, report, script, streams, walls
 
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
@@ -80,7 +80,9 @@ class Runner:
         try:
             if any(map(streams.named_in, _texts(request))):
                 streams.answer_to_names()
-            self._directory.place(request.get("files") or ())
+            if given := request.get("files"):
+                self._directory.place(given)
+                modules.make_way([file["path"] for file in given], self._directory.path)
             body = encode.dumps(script.run(request, self._check))
         except BaseException as error:
             self._ballast.close()
@@ -114,14 +116,23 @@ def _open_streams():
     # Every write leaves the process at once: what a killed script had printed is not lost with it. Lone surrogates are printed
     # as escapes: print() must not fail where return does not.
     out, err = (
-        io.TextIOWrapper(io.FileIO(fd, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
-        for fd in (walls.STDOUT, walls.STDERR)
+        io.TextIOWrapper(_file(fd, "w", name), "utf-8", "backslashreplace", write_through=True)
+        for fd, name in ((walls.STDOUT, "<stdout>"), (walls.STDERR, "<stderr>"))
     )
     sys.stdout = sys.__stdout__ = out
     sys.stderr = sys.__stderr__ = err
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(walls.STDIN, "r", closefd=False)), "utf-8", "surrogateescape")
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_file(walls.STDIN, "r", "<stdin>")), "utf-8", "surrogateescape")
+    out.mode = err.mode = "w"
+    sys.stdin.mode = "r"
     linux.unbuffer_c_stdout()
     return out, err
+
+
+def _file(fd, mode, name):
+    """As Python names its own."""
+    file = io.FileIO(fd, mode, closefd=False)
+    file.name = name
+    return file
 
 
 def _read_job(fd):

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 
-from runner import denied, holder, job, linux, machine, memory, rehearse, walls
+from runner import denied, holder, job, libraries, linux, machine, memory, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -70,13 +70,13 @@ def main(control, settings, layout):
         gc.disable()  # the libraries leave little that it could free, and it would look through all of it again and again
         hooks = _ForkHooks()
         site.main()
-        versions = _preload(settings["preload"])
+        ready = _preload(settings["preload"], settings["optional"])
         check = denied.Check(settings["denied"])
         rehearse.warm_up()
         if settings["once"]:
-            control.send(json.dumps({"ready": versions}).encode())
+            control.send(json.dumps(ready).encode())
             _serve_once(control, settings, check)
-        if not linux.single_threaded():
+        if not libraries.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
         if root:
             root.close()
@@ -89,7 +89,7 @@ def main(control, settings, layout):
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
-    control.send(json.dumps({"ready": versions, "arenas": layout.used}).encode())
+    control.send(json.dumps({**ready, "arenas": layout.used}).encode())
     try:
         server.serve()
     except BaseException as error:
@@ -158,17 +158,23 @@ class _ForkHooks:
         return os.fork if self.wanted_by else linux.fork
 
 
-def _preload(names):
-    versions = {"python": "%d.%d.%d" % sys.version_info[:3]}
+def _preload(names, optional):
+    """What the worker is told: versions, what is loaded beside the standard library, and which of the optional ones are not, and why."""
+    versions, unloaded = {"python": "%d.%d.%d" % sys.version_info[:3]}, {}
     for name in (*_COMMON, *(_LARGE if names else ())):
         __import__(name)
     for name in names:
         try:
-            __import__(name)
+            libraries.load(name)
         except BaseException as error:
-            raise ImportError("import of %s failed: %s: %s" % (name, type(error).__name__, error)) from None
+            why = "%s: %s" % (type(error).__name__, error)
+            if name not in optional:
+                raise ImportError("JAIL_PRELOAD: import of %s failed: %s" % (name, why)) from None
+            unloaded[name] = why[:200]
+            continue
         versions[name] = str(getattr(sys.modules[name], "__version__", ""))
-    return versions
+    loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - {"runner"}
+    return {"ready": versions, "loaded": sorted(loaded), "unloaded": unloaded}
 
 
 class Server:
