@@ -74,8 +74,8 @@ func outOfMemory(l Limits) *Failure {
 	return &Failure{Code: MemoryLimit, Type: "MemoryError", Message: fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)}
 }
 
-// refused are words by which libraries say that they did not get memory, whatever their exception is called.
-var refused = []string{"[Errno 12]", "Cannot allocate memory", "cannot allocate memory", "failed to map segment"}
+// withoutMemory are words by which libraries say that they did not get memory, whatever their exception is called.
+var withoutMemory = []string{"[Errno 12]", "Cannot allocate memory", "cannot allocate memory", "failed to map segment"}
 
 // mention adds to a script's own words that memory may be what they are about, where the worker has seen that it may.
 func (f *Failure) mention(m *memory, l Limits) {
@@ -83,7 +83,7 @@ func (f *Failure) mention(m *memory, l Limits) {
 	case f.Code != Exception && f.Code != Crashed:
 	case m.nearlyOut():
 		f.Message += fmt.Sprintf(". Memory was nearly used up: %d MB of %d", m.peak>>20, l.MemoryMB)
-	case slices.ContainsFunc(refused, func(words string) bool { return strings.Contains(f.Message, words) }):
+	case slices.ContainsFunc(withoutMemory, func(words string) bool { return strings.Contains(f.Message, words) }):
 		f.Message += fmt.Sprintf(". A request for memory was refused; the script may use %d MB", l.MemoryMB)
 	}
 }
