@@ -22,11 +22,15 @@ ARG VERSION=unknown
 RUN make build VERSION=$VERSION
 
 FROM debian:trixie-slim
-ARG PYTHON_PACKAGES="python3-numpy python3-pandas"
+# What scripts can import beside the standard library. More with Debian's packages of it, which are loaded ahead as these are:
+#     --build-arg PYTHON_PACKAGES="python3-sklearn python3-statsmodels"
+ARG PYTHON_PACKAGES=""
 COPY scripts/jail-root.sh /usr/local/sbin/jail-root
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        python3 ${PYTHON_PACKAGES} libprotobuf32t64 libnl-route-3-200 redis-server tini ca-certificates >/dev/null \
+        python3 python3-numpy python3-pandas python3-matplotlib python3-scipy python3-openpyxl python3-tabulate python3-lxml \
+        python3-pil ${PYTHON_PACKAGES} \
+        libprotobuf32t64 libnl-route-3-200 redis-server tini ca-certificates >/dev/null \
  && rm -rf /var/lib/apt/lists/* \
  && jail-root --link /var/lib/safepy/jailroot \
  && mkdir -m 700 /var/lib/safepy/data
@@ -36,6 +40,7 @@ COPY --from=build /src/bin/standalone /usr/local/bin/standalone
 # PORT, and not LISTEN_ADDR, which would win over the PORT that Cloud Run and others set: in a container to serve this machine alone
 # is to serve nobody.
 ENV JAIL=nsjail JAIL_ISOLATION=auto JAIL_CHROOT=/var/lib/safepy/jailroot DATA_DIR=/var/lib/safepy/data PORT=8080
+ENV JAIL_PRELOAD="auto ${PYTHON_PACKAGES}"
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["standalone", "healthcheck"]
 ENTRYPOINT ["/usr/bin/tini", "--", "standalone"]

@@ -15,7 +15,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X 
 RACE = $(if $(shell command -v $${CC:-gcc}),-race)
 FUZZ_TIME ?= 10s
 
-.PHONY: build run test tests race lint bench benchmarks chaos fairness soak redis fuzz setup images clean help
+.PHONY: build run test tests race lint bench benchmarks chaos fairness soak suites right redis fuzz setup images clean help
 
 build: ## bin/api, bin/worker and bin/standalone
 	@mkdir -p bin
@@ -60,6 +60,12 @@ soak: setup ## ten thousand jobs in a row on each backend, a tenth of them hosti
 
 fairness: setup build ## what an honest client has beside each kind of neighbour, as a table
 	@$(GO) test -count=1 -timeout 30m -run TestHonestNeighbour -v ./test/fairness -full -span 6s
+
+suites: setup ## others' test suites in jails and outside: CPython's, for an hour; ARGS='-kind pytest numpy pandas.core', ARGS=-help
+	@$(GO) run ./test/suites $(ARGS)
+
+right: setup ## 228 programs at ten sizes around the memory limit on every kind of jail: the right answer or memory_limit (30 minutes)
+	@$(GO) test -count=1 -timeout 90m -run TestRightOrMemoryLimit -v ./internal/jail -right
 
 REDIS_KINDS ?= user tls sentinel cluster valkey
 redis: setup build ## the end-to-end suite on each kind of Redis: a user's, TLS, sentinels, a cluster, Valkey

@@ -87,7 +87,7 @@ add_python() {
 	version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	add "$python" "/usr/bin/python$version" "/usr/lib/python$version" /usr/lib/python3
 	add_if_there "/etc/python$version" "/usr/local/lib/python$version"
-	add_if_there /usr/share/zoneinfo /usr/lib/locale/C.utf8
+	add_if_there /usr/share/zoneinfo /usr/lib/locale/C.utf8 /usr/lib/terminfo /etc/ssl/certs/ca-certificates.crt
 	add_if_there /etc/matplotlibrc /usr/share/matplotlib /usr/share/fonts /etc/fonts
 }
 

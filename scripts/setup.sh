@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what the service runs on, where it is missing: Python with numpy and pandas, bubblewrap, Redis. Nothing is done, in
-# some milliseconds, where it is all there. `make run` calls it, and `make test` with the word that also asks for a C compiler
+# Installs what the service runs on, where it is missing: Python with the libraries that scripts use most, bubblewrap, Redis. Nothing is
+# done, in some milliseconds, where it is all there. `make run` calls it, and `make test` with the word that also asks for a C compiler
 # and curl.
 #
 #     scripts/setup.sh [test]
@@ -10,6 +10,11 @@
 set -euo pipefail
 
 python=/usr/bin/python3
+# Debian's packages and what they are imported as; the service can do without all but the first two.
+libraries=(
+	python3-numpy=numpy python3-pandas=pandas python3-matplotlib=matplotlib python3-scipy=scipy python3-openpyxl=openpyxl
+	python3-tabulate=tabulate python3-lxml=lxml python3-pil=PIL
+)
 # A policy that was there before us, while ours is in its place.
 policy=/usr/sbin/policy-rc.d
 policy_aside=$policy.before-safepy
@@ -45,18 +50,17 @@ main() {
 # of /usr/bin/python3, for which its own package manager answers in 5 ms where asking Python takes 300.
 missing_packages() {
 	[[ -x $python ]] || echo python3
+	local library package known=
+	# All at once, which is 5 ms; for a package that is unknown it says nothing but its exit code.
 	if command -v dpkg-query >/dev/null; then
-		local name
-		for name in python3-numpy python3-pandas; do
-			# The pattern has to be asked for each alone: for one that is unknown dpkg-query says nothing but its exit code.
-			if [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) != installed ]] && ! imports "${name#python3-}"; then
-				echo "$name"
-			fi
-		done
-	else
-		imports numpy || echo python3-numpy
-		imports pandas || echo python3-pandas
+		known=$(dpkg-query -W -f '${Package}=${db:Status-Status}\n' "${libraries[@]%%=*}" 2>/dev/null || true)
 	fi
+	for library in "${libraries[@]}"; do
+		package=${library%%=*}
+		if [[ $'\n'$known$'\n' != *$'\n'"$package=installed"$'\n'* ]] && ! imports "${library#*=}"; then
+			echo "$package"
+		fi
+	done
 	command -v bwrap >/dev/null || echo bubblewrap
 	command -v redis-server >/dev/null || echo redis-server
 	# Go's downloads are over TLS; slim images come without any certificate.
@@ -96,6 +100,10 @@ need_what_cannot_be_spared() {
 		say "cannot go on without: $(printf '%s; ' "${need[@]}")"
 		exit 1
 	fi
+	local library
+	for library in "${libraries[@]:2}"; do
+		imports "${library#*=}" || say "without ${library#*=}, which scripts then cannot import"
+	done
 	command -v redis-server >/dev/null || say "without redis-server jobs are kept in memory and do not survive a restart"
 }
 

@@ -3,9 +3,12 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"safepy/internal/jobs"
 )
 
 // TestBadRequests: every body here is answered 400 by both routes, with a message that names the field and the next step.
@@ -80,13 +83,11 @@ func TestBadRequests(t *testing.T) {
 		// args.
 		{"args string", with(`"args": "x"`), []string{"args must be an object", "array", "not a string"}},
 		{"args number", with(`"args": 1`), []string{"args must be", "not a number"}},
-		{"args null", with(`"args": null`), []string{"args must be", "not null", "leave it out"}},
 		{"args true", with(`"args": true`), []string{"args must be", "not a boolean"}},
 		{"args NaN", with(`"args": {"a": [1, NaN]}`), []string{"args.a[1]", "no NaN"}},
 
 		// stdin and priority.
 		{"stdin number", with(`"stdin": 1`), []string{"stdin must be a string, not a number"}},
-		{"stdin null", with(`"stdin": null`), []string{"stdin must be a string, not null"}},
 		{"stdin surrogate", with(`"stdin": "\ud800"`), []string{"stdin holds half"}},
 		{"priority number", with(`"priority": 1`), []string{"priority must be a string"}},
 		{"priority unknown", with(`"priority": "urgent"`), []string{"priority must be high, default or low", "urgent"}},
@@ -94,7 +95,6 @@ func TestBadRequests(t *testing.T) {
 
 		// limits.
 		{"limits array", with(`"limits": []`), []string{"limits must be an object", "timeout_ms", "not an array"}},
-		{"limits null", with(`"limits": null`), []string{"limits must be an object", "not null"}},
 		{"limits unknown", with(`"limits": {"cpu": 1}`), []string{"limits.cpu is not a known field", "memory_mb"}},
 		{"limits field twice", with(`"limits": {"memory_mb": 1, "memory_mb": 2}`), []string{"limits.memory_mb is given twice"}},
 		{"timeout zero", with(`"limits": {"timeout_ms": 0}`), []string{"limits.timeout_ms must be from 1 to 10000 milliseconds, not 0", "leave it out"}},
@@ -106,7 +106,6 @@ func TestBadRequests(t *testing.T) {
 		{"timeout exponent", with(`"limits": {"timeout_ms": 1e3}`), []string{"limits.timeout_ms must be a whole number", "without point and exponent"}},
 		{"timeout infinite float", with(`"limits": {"timeout_ms": 1e999}`), []string{"limits.timeout_ms must be a whole number"}},
 		{"timeout string", with(`"limits": {"timeout_ms": "1000"}`), []string{"limits.timeout_ms must be a whole number of milliseconds, not a string"}},
-		{"timeout null", with(`"limits": {"timeout_ms": null}`), []string{"limits.timeout_ms must be a whole number", "not null"}},
 		{"timeout above the server's", with(`"limits": {"timeout_ms": 10001}`), []string{"limits.timeout_ms must be at most 10000", "JOB_TIMEOUT"}},
 		{"timeout huge", with(`"limits": {"timeout_ms": 123456789012345678901234567890}`), []string{"limits.timeout_ms must be at most 10000"}},
 		{"timeout NaN", with(`"limits": {"timeout_ms": NaN}`), []string{"limits.timeout_ms", "no NaN and no Infinity"}},
@@ -120,7 +119,6 @@ func TestBadRequests(t *testing.T) {
 
 		// files.
 		{"files object", with(`"files": {"a": "b"}`), []string{"files must be an array", "not an object"}},
-		{"files null", with(`"files": null`), []string{"files must be an array", "not null"}},
 		{"file string", with(`"files": ["a"]`), []string{"files[0] must be an object", "not a string"}},
 		{"file without path", file(`"content": ""`), []string{"files[0].path is missing"}},
 		{"file without content", file(`"path": "a"`), []string{"files[0].content is missing", "base64"}},
@@ -136,9 +134,9 @@ func TestBadRequests(t *testing.T) {
 		{"path up inside", path("a/../../x"), []string{"files[0].path", "leaves"}},
 		{"path only up", path(".."), []string{"files[0].path", "leaves"}},
 		{"path dot", path("."), []string{"files[0].path", "empty part"}},
-		{"path dot inside", path("a/./b"), []string{"files[0].path", "empty part"}},
-		{"path two slashes", path("a//b"), []string{"files[0].path", "empty part"}},
-		{"path slash at the end", path("a/"), []string{"files[0].path", "empty part"}},
+		{"path dots alone", path("./."), []string{"files[0].path", "is empty"}},
+		{"path of a folder", path("./a//"), []string{"files[0].path", "ends with a slash"}},
+		{"path slash at the end", path("a/"), []string{"files[0].path", "ends with a slash"}},
 		{"path backslash", path(`a\..\b`), []string{"files[0].path", "backslash"}},
 		{"path NUL", file(`"path": "a\u0000b", "content": ""`), []string{"files[0].path", "control character"}},
 		{"path newline", file(`"path": "a\nb", "content": ""`), []string{"files[0].path", "control character"}},
@@ -242,4 +240,26 @@ func FuzzParseRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNullIsAbsent: typed clients send what is not set as null.
+func TestNullIsAbsent(t *testing.T) {
+	l := Limits{ScriptBytes: 1 << 20, RequestBytes: 10 << 20, TimeoutMS: 10000, MemoryMB: 100}
+	got, err := parseRequest([]byte(`{"script": "s", "args": null, "stdin": null, "files": null, "limits": null, "priority": null}`), l)
+	if want := (&jobs.Request{Script: "s"}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	got, err = parseRequest([]byte(`{"script": "s", "limits": {"timeout_ms": null, "memory_mb": 5}, "files": [{"path": "a", "content": "x", "encoding": null}]}`), l)
+	want := &jobs.Request{Script: "s", Limits: jobs.Limits{MemoryMB: 5}, Files: []jobs.File{{Path: "a", Content: "x"}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, body := range []string{
+		`{"script": null}`, `{"script": "s", "unknown": null}`, `{"script": "s", "files": [null]}`, `{"script": "s", "files": [{"path": "a", "content": null}]}`,
+		`{"script": "s", "limits": {"cpu": null}}`, `{"script": "s", "args": null, "args": [1]}`,
+	} {
+		if got, err := parseRequest([]byte(body), l); err == nil {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
 }

@@ -12,7 +12,7 @@ type Service struct {
 	RedisURL       string        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"where the queue lives: redis://, rediss://, redis-sentinel://, redis-cluster:// or unix://"`
 	QueueShards    int           `env:"QUEUE_SHARDS" envDefault:"1" help:"queues that the jobs are spread over, at most 256; several only for Redis Cluster; the same in every process"`
 	JobTimeout     time.Duration `env:"JOB_TIMEOUT" envDefault:"10s" help:"wall clock a script may use; a request may ask for less, never for more"`
-	JobMemoryMB    int           `env:"JOB_MEMORY_MB" envDefault:"100" help:"memory a script may use beyond Python and the preloaded libraries, in MB (2^20 bytes)"`
+	JobMemoryMB    int           `env:"JOB_MEMORY_MB" envDefault:"100" help:"what a script may have in memory beyond Python and the preloaded libraries, in MB (2^20 bytes)"`
 	JobOutputBytes int           `env:"JOB_OUTPUT_BYTES" envDefault:"1048576" help:"bytes kept of stdout, and as many of stderr; what is beyond is cut"`
 	JobResultTTL   time.Duration `env:"JOB_RESULT_TTL" envDefault:"24h" help:"how long a finished job can still be fetched"`
 	ResultsBytes   int64         `env:"RESULTS_BYTES" envDefault:"536870912" help:"bytes of finished jobs to keep: from half of it on they are kept for the shorter the less room there is; an outcome that does not fit becomes a failure; 0 is no limit"`
@@ -47,9 +47,10 @@ type Worker struct {
 	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" standalone:"-" help:"address to serve the worker's health and metrics on"`
 	Jail           string        `env:"JAIL" image:"-" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
 	JailIsolation  string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log; process: no namespaces, even where there are some"`
+	JailSharedUID  string        `env:"JAIL_SHARED_UID" envDefault:"refuse" help:"a worker that is not root gives jobs at level process its own uid; refuse: do not start then; accept: start, with a job's filter alone between it and the worker's files, processes and Redis"`
 	JailCgroup     string        `env:"JAIL_CGROUP" envDefault:"auto" help:"required: refuse to start unless cgroups bound memory, swap, processes and processor time; auto: as far as this host allows, said in the log; off: none"`
 	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
-	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"numpy,pandas" help:"libraries imported before a job arrives; empty preloads nothing"`
+	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"auto" image:"-" help:"libraries imported before a job arrives; auto: numpy, pandas, matplotlib, scipy, openpyxl, tabulate, lxml and PIL, those that are installed; python3-NAME: that of Debian's package, if installed; empty preloads nothing"`
 	JailChroot     string        `env:"JAIL_CHROOT" image:"-" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
 	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs; until the next one is warm it serves up to twice as many"`
 	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
@@ -57,6 +58,8 @@ type Worker struct {
 	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
 	JobThreads     int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
 	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
+	JobFiles       int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
+	JobFilesBytes  int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
 	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
 }
 

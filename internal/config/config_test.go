@@ -41,9 +41,10 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("api\n got %+v\nwant %+v", api, wantAPI)
 	}
 	wantWorker := Worker{
-		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailCgroup: "auto", JailPython: "/usr/bin/python3",
-		JailPreload: Names{"numpy", "pandas"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JailSpare: 1, JobDiskMB: 64, JobThreads: 16,
-		JobResultBytes: 8 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
+		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailSharedUID: "refuse",
+		JailCgroup: "auto", JailPython: "/usr/bin/python3",
+		JailPreload: Names{"auto"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JailSpare: 1, JobDiskMB: 64, JobThreads: 16,
+		JobResultBytes: 8 << 20, JobFiles: 32, JobFilesBytes: 4 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
 	}
 	if !reflect.DeepEqual(worker, wantWorker) {
 		t.Errorf("worker\n got %+v\nwant %+v", worker, wantWorker)
@@ -70,6 +71,7 @@ func TestLoadSets(t *testing.T) {
 		{"list set empty", map[string]string{"DENIED_NAMES": ""}, func(s *Standalone) any { return len(s.DeniedNames) }, 0},
 		{"list of blanks", map[string]string{"DENIED_NAMES": "  "}, func(s *Standalone) any { return len(s.DeniedNames) }, 0},
 		{"preload set empty", map[string]string{"JAIL_PRELOAD": ""}, func(s *Standalone) any { return len(s.JailPreload) }, 0},
+		{"list with blanks", map[string]string{"JAIL_PRELOAD": "auto  python3-sklearn"}, func(s *Standalone) any { return strings.Join(s.JailPreload, "+") }, "auto+python3-sklearn"},
 		{"list trimmed", map[string]string{"DENIED_NAMES": " os, ,sys,"}, func(s *Standalone) any { return strings.Join(s.DeniedNames, "+") }, "os+sys"},
 		{"number set empty", map[string]string{"QUEUE_LIMIT": ""}, func(s *Standalone) any { return s.QueueLimit }, 1000},
 		{"number with blanks", map[string]string{"QUEUE_LIMIT": " 7 "}, func(s *Standalone) any { return s.QueueLimit }, 7},
@@ -151,6 +153,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"JAIL_CGROUP", "on", "write one of: auto, required, off"},
 		{"JAIL_PYTHON", "python3", "is not an absolute path"},
 		{"JAIL_PRELOAD", "numpy;pandas", "is not a Python name"},
+		{"JAIL_PRELOAD", "python3-", "is not a Python name"},
 		{"DENIED_NAMES", "os,../sys", "is not a Python name"},
 		{"JAIL_MAX_JOBS", "0", "write a number from 1"},
 		{"JAIL_SPARE", "-1", "write a number from 0"},

@@ -76,6 +76,7 @@ func (w *Worker) validateOwn() error {
 		between("WORKER_CONCURRENCY", w.Concurrency, 0, 4096),
 		oneOf("JAIL", w.Jail, "auto", "nsjail", "bubblewrap"),
 		oneOf("JAIL_ISOLATION", w.JailIsolation, "namespaces", "auto", "process"),
+		oneOf("JAIL_SHARED_UID", w.JailSharedUID, "refuse", "accept"),
 		oneOf("JAIL_CGROUP", w.JailCgroup, "auto", "required", "off"),
 		python,
 		between("JAIL_MAX_JOBS", w.JailMaxJobs, 1, 1<<30),
@@ -84,7 +85,9 @@ func (w *Worker) validateOwn() error {
 		between("JOB_DISK_MB", w.JobDiskMB, 1, 1<<20),
 		between("JOB_THREADS", w.JobThreads, 1, 4096),
 		between("JOB_RESULT_BYTES", w.JobResultBytes, 2, 1<<28),
-		checkNames("JAIL_PRELOAD", w.JailPreload),
+		between("JOB_FILES", w.JobFiles, 1, 1000),
+		between("JOB_FILES_BYTES", w.JobFilesBytes, 1, 1<<28),
+		checkNames("JAIL_PRELOAD", modulesOf(w.JailPreload)),
 		checkNames("DENIED_NAMES", w.DeniedNames),
 	)
 }
@@ -127,6 +130,18 @@ func checkPort(port string) error {
 		return fmt.Errorf("PORT: %q is not a port; write a number from 0 to 65535, or set LISTEN_ADDR", port)
 	}
 	return nil
+}
+
+// modulesOf makes Python names of those of Debian's packages.
+func modulesOf(list Names) Names {
+	var names Names
+	for _, n := range list {
+		if library, is := strings.CutPrefix(n, "python3-"); is && library != "" {
+			n = strings.ReplaceAll(library, "-", "_")
+		}
+		names = append(names, n)
+	}
+	return names
 }
 
 // checkNames keeps anything but Python names out of lists that end up on a Python process's side.

@@ -8,20 +8,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 var durationType = reflect.TypeFor[time.Duration]()
 
-// Names is a comma-separated list. Blanks around names are dropped and so are empty names.
+// Names is a list separated by commas or blanks. Empty names are dropped.
 type Names []string
 
 func (n *Names) UnmarshalText(text []byte) error {
 	*n = Names{}
-	for name := range strings.SplitSeq(string(text), ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			*n = append(*n, name)
-		}
-	}
+	separates := func(r rune) bool { return r == ',' || unicode.IsSpace(r) }
+	*n = append(*n, strings.FieldsFunc(string(text), separates)...)
 	return nil
 }
 

@@ -23,6 +23,7 @@ type bait struct {
 	shm                 int
 	shmKey              int32
 	mark                string
+	before              []string // what the host says of secret and folder when they have been laid
 	visitors            atomic.Int64
 	listening           sync.WaitGroup
 }
@@ -37,6 +38,7 @@ func layBait() (b *bait, err error) {
 	if err := b.layFiles(); err != nil {
 		return nil, err
 	}
+	b.before = b.metadata()
 	if b.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
@@ -78,6 +80,17 @@ func (b *bait) layFiles() (err error) {
 	return nil
 }
 
+// metadata is what a job could change of files that it cannot open. When a file was looked at last is left out: that has others.
+func (b *bait) metadata() []string {
+	var all []string
+	for _, path := range []string{b.secret, b.folder} {
+		if info, err := os.Stat(path); err == nil {
+			all = append(all, fmt.Sprint(path, info.Mode(), info.ModTime()))
+		}
+	}
+	return all
+}
+
 func (b *bait) receive(l net.Listener) {
 	for {
 		c, err := l.Accept()
@@ -98,9 +111,51 @@ func (b *bait) args(p *plan) map[string]any {
 	}
 	return map[string]any{
 		"secret": b.secret, "folder": b.folder, "pid": pid, "tcp": b.tcp.Addr().(*net.TCPAddr).Port, "abstract": b.mark,
-		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "may_fork": p.level == Namespaces && p.limits.Threads <= 64, "bounded": p.level == Namespaces,
-		"others": p.others(), "space_mb": p.limits.addressSpace() >> 20, "disk_mb": p.limits.DiskMB, "threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
+		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "figures": figuresOfHost(), "users": usersOfHost(),
+		"may_fork": p.level == Namespaces && p.limits.Threads <= 64, "bounded": p.level == Namespaces, "others": p.others(),
+		"pending_signals": pendingSignals, "space_mb": p.limits.addressSpace() >> 20, "disk_mb": p.limits.DiskMB,
+		"threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
 	}
+}
+
+// figuresOfHost are what its kernel says of it in places where jobs could look: its memory, its command line, its processors, this boot.
+func figuresOfHost() []string {
+	figures := []string{}
+	add := func(text string) {
+		if text = strings.TrimSpace(text); len(text) >= 6 {
+			figures = append(figures, text)
+		}
+	}
+	for _, path := range []string{"/proc/cmdline", "/proc/version", "/proc/sys/kernel/random/boot_id", "/proc/uptime"} {
+		if text, err := os.ReadFile(path); err == nil {
+			add(string(text))
+		}
+	}
+	for path, key := range map[string]string{"/proc/meminfo": "MemTotal:", "/proc/cpuinfo": "model name"} {
+		text, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			if rest, found := strings.CutPrefix(line, key); found {
+				add(strings.TrimSuffix(strings.Trim(rest, " \t:\n"), " kB"))
+				break
+			}
+		}
+	}
+	return figures
+}
+
+// usersOfHost are the names in its lists of users and groups that a jail's own do not have.
+func usersOfHost() []string {
+	own := []string{"root", "nobody", "nogroup", jobUser}
+	users := []string{}
+	for _, path := range []string{"/etc/passwd", "/etc/group"} {
+		text, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			if name, _, _ := strings.Cut(line, ":"); !slices.Contains(own, name) {
+				users = append(users, name)
+			}
+		}
+	}
+	return users
 }
 
 // others are files and folders of the host that no job needs. A ready root tree may have its own under the same names.
@@ -109,7 +164,7 @@ func (p *plan) others() []string {
 	if p.level == Process && p.chroot != "" {
 		return others
 	}
-	shown := append([]string{"/tmp", "/dev", "/proc"}, p.root.binds...)
+	shown := slices.Concat([]string{"/tmp", "/dev", "/proc", "/sys"}, p.root.binds, p.machine.paths())
 	for _, l := range p.root.links {
 		shown = append(shown, l.path, l.target)
 	}
@@ -142,6 +197,8 @@ func (b *bait) touched() map[string]string {
 	}
 	if left, err := os.ReadDir(b.folder); b.dir != "" && (err != nil || len(left) > 0) {
 		found["host files"] = "a file was written on the host"
+	} else if now := b.metadata(); !slices.Equal(now, b.before) {
+		found["metadata of files"] = fmt.Sprintf("on the host: %q instead of %q", now, b.before)
 	}
 	return found
 }

@@ -14,11 +14,14 @@ import (
 var runnerFiles embed.FS
 
 // runnerModules in the order in which they import one another; boot.py receives them.
-var runnerModules = []string{"linux", "memory", "denied", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "holder", "files", "script", "job", "rehearse", "server"}
+var runnerModules = []string{
+	"linux", "memory", "denied", "modules", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files", "holder", "machine",
+	"streams", "ending", "script", "job", "libraries", "rehearse", "server",
+}
 
 // Arenas, of 1 MB, that a server sets aside for what Python allocates, before any other has shown how many its libraries take: pandas and
-// all it brings 26, the standard library alone 3. What is over is given back.
-const arenasLoaded, arenasAlone = 48, 4
+// all it brings 26, the standard library alone 3, with what the full flavour has 66. What is over is given back.
+const arenasLoaded, arenasAlone, arenasFull = 48, 4, 96
 
 // arenasSpare are set aside beyond what was needed the last time, which is not the same each time.
 const arenasSpare = 2
@@ -41,6 +44,9 @@ func (x *experience) forStart(preload []string) (code []byte, arenas int) {
 	defer x.mu.Unlock()
 	if used, known := x.arenas[strings.Join(preload, ",")]; known {
 		return x.code, used + arenasSpare
+	}
+	if len(preload) > len(dataLibraries) {
+		return x.code, arenasFull
 	}
 	if len(preload) > 0 {
 		return x.code, arenasLoaded
@@ -110,7 +116,7 @@ func (v *server) boot(p *plan, s settings, giveWay bool) error {
 		p.experience.compiled(nil) // should that be the reason: another Python has taken the place of the one that compiled it
 		return err
 	}
-	v.versions = e.Ready
+	v.versions, v.loaded, v.unloaded = e.Ready, setOf(e.Loaded), e.Unloaded
 	if arenas > 0 && e.Arenas > 0 {
 		p.experience.used(s.Preload, e.Arenas)
 	}

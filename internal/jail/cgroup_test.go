@@ -32,8 +32,8 @@ func cgroupPool(t *testing.T, c Config) *Pool {
 	return p
 }
 
-// withoutRlimit lifts the address space limit of every job to come, so that only the cgroup bounds its memory.
-func withoutRlimit(p *Pool) {
+// withoutLook lifts the memory limit of every job to come, so that only the cgroup bounds its memory.
+func withoutLook(p *Pool) {
 	p.work.Wait() // until every jail is idle
 	for _, r := range p.racks() {
 		r.mu.Lock()
@@ -74,8 +74,8 @@ func servers(p *Pool) []int {
 	return all
 }
 
-// Each of these takes memory that RLIMIT_AS does not bound, or as if there were none.
-func TestMemoryBeyondAddressSpace(t *testing.T) {
+// Each of these takes memory as if the worker did not look.
+func TestMemoryOfTheJail(t *testing.T) {
 	for _, b := range []Backend{Nsjail, Bubblewrap} {
 		t.Run(string(b), func(t *testing.T) {
 			p := cgroupPool(t, Config{Backend: b, Preload: []string{"numpy"}})
@@ -85,7 +85,7 @@ func TestMemoryBeyondAddressSpace(t *testing.T) {
 				{"a library that is preloaded", "import numpy\ndef main():\n    all = []\n    while True:\n        all.append(numpy.ones(1 << 17))\n"},
 			} {
 				t.Run(attack.name, func(t *testing.T) {
-					withoutRlimit(p)
+					withoutLook(p)
 					before := servers(p)
 					o := run(t, p, attack.script)
 					if o.Failure == nil || o.Failure.Code != MemoryLimit || !strings.Contains(o.Failure.Message, "memory limit of ") {
@@ -106,7 +106,7 @@ func TestMemoryBeyondAddressSpace(t *testing.T) {
 // Were the kernel to kill the server in place of the job, the job would not go on to kill the next one.
 func TestServerKilledForMemory(t *testing.T) {
 	p := cgroupPool(t, Config{})
-	withoutRlimit(p)
+	withoutLook(p)
 	wantExposed(t, p) // else that may yet come after what follows
 	v := p.loaded.idle[0]
 	for pid, score := range map[int]string{v.pid: "1000", v.jobPID(): "0"} {
@@ -127,7 +127,7 @@ func TestServerKilledForMemory(t *testing.T) {
 // At level Process the job is the server: both go, and the next jail is there.
 func TestMemoryAtLevelProcess(t *testing.T) {
 	p := cgroupPool(t, Config{Backend: Nsjail, Level: Process})
-	withoutRlimit(p)
+	withoutLook(p)
 	o := run(t, p, "def main():\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n")
 	if o.Failure == nil || o.Failure.Code != MemoryLimit {
 		t.Errorf("got %+v, want a memory limit", o.Failure)
@@ -149,7 +149,7 @@ func wantExposed(t *testing.T, p *Pool) {
 	}
 }
 
-// A job within its RLIMIT_AS: what fills sockets is the kernel's memory, and no rlimit counts it.
+// A job within its limit: what fills sockets is the kernel's memory, and nobody but the cgroup counts it.
 func TestSocketsAndHeap(t *testing.T) {
 	p := cgroupPool(t, Config{})
 	o := run(t, p, `

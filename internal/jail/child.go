@@ -24,8 +24,8 @@ type child struct {
 	ordered time.Duration
 }
 
-// resultSlack is what a result's header (error, traceback, files) may take beside the result itself.
-const resultSlack = 8 << 20
+// traceSlack is what a result's own line takes beside it, and the trace of a job that has not answered.
+const traceSlack = 128 << 10
 
 // stdoutPipeBytes is room for a script that prints much: at the kernel's 64 kB it would wait for its reader sixteen times per MiB.
 const stdoutPipeBytes = 256 << 10
@@ -49,7 +49,7 @@ func newChild(l Limits) (c *child, theirs []int, err error) {
 	flood := int64(l.OutputBytes) * FloodFactor
 	c.stdout = startReader(ours[1], l.OutputBytes, flood, c.flooded, nil)
 	c.stderr = startReader(ours[2], l.OutputBytes, flood, c.flooded, nil)
-	keep := l.ResultBytes + resultSlack
+	keep := l.ResultBytes + l.maxHeader() + traceSlack
 	c.result = startReader(ours[4], keep, int64(keep), c.flooded, c.walled)
 	return c, theirs, nil
 }

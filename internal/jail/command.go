@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +47,7 @@ type ids struct {
 // must have none. One malloc arena: each further one takes 64 MB of the job's address space. Functions are bound at once: else each child
 // searches anew for those that its server has not called yet, 15 page faults.
 var environment = []string{
-	"PATH=/usr/bin", "LANG=C.UTF-8", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC", "PYTHONDONTWRITEBYTECODE=1",
+	"PATH=/usr/bin", "LANG=C.UTF-8", "USER=" + jobUser, "LOGNAME=" + jobUser, "TERM=dumb", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC", "PYTHONDONTWRITEBYTECODE=1",
 	"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "NUMEXPR_NUM_THREADS=1",
 	"MALLOC_ARENA_MAX=1", "MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp", "LD_BIND_NOW=1",
 }
@@ -66,7 +67,7 @@ func (s spec) python() []string {
 // nsjailArgs is the command line of nsjail for s.
 func nsjailArgs(s spec) []string {
 	args := []string{
-		s.program, "-Mo", "--quiet", "--disable_proc", "--hostname", "jail", "--nice_level", "0",
+		s.program, "-Mo", "--quiet", "--disable_proc", "--hostname", hostName, "--nice_level", "0",
 		// nsjail's own defaults are meant for one short job; the server lives on, and its jobs get limits of their own.
 		"--time_limit", "0", "--rlimit_as", "max", "--rlimit_cpu", "max", "--rlimit_fsize", "max", "--rlimit_core", "0",
 		"--rlimit_stack", "8", "--rlimit_nproc", "max", "--rlimit_nofile", strconv.Itoa(s.openFiles),
@@ -107,7 +108,7 @@ func kafel(denied []string) string {
 // bubblewrapArgs is the command line of bubblewrap for s, which it runs in a user namespace that bubblewrapAttr asks for.
 func bubblewrapArgs(s spec) []string {
 	args := []string{
-		s.program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail",
+		s.program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", hostName,
 		"--as-pid-1", "--die-with-parent", "--cap-add", "ALL", "--seccomp", strconv.Itoa(filterFD), "--clearenv",
 	}
 	if !s.ids.split {
@@ -169,20 +170,36 @@ func (s spec) environment() []string {
 	return own
 }
 
-// workerNumber sets this worker's identities apart from those of others on its host. Not the pid, which is the same in every
-// container; without user namespaces the kernel counts a uid's processes over all of them.
+// workerNumber sets this worker's identities apart from those of others on its host: two hardly ever have jails with the same at the same
+// time. Not the pid, which is the same in every container; without user namespaces the kernel counts a uid's processes over all of them.
 var workerNumber = int(rand.Uint32())
 
-// newIDs chooses the outer identities of the n-th jail of this worker: two that hardly any other jail on this host has.
+// idSpan is where the outer identities of jails are taken from: far from those of the host's users and of container managers, or, inside a
+// container with a user namespace of its own, what that has above the identities of a system's users.
+type idSpan struct{ first, count int }
+
+const (
+	idsFrom, idsCount = 1_000_000_000, 1_000_000_000
+	// idsFromInside leaves 55,534 in a container's usual 65,536.
+	idsFromInside = 10_000
+	nobodyID      = 65_534
+)
+
+var spanOfIDs = sync.OnceValue(func() idSpan {
+	if mapped(idsFrom) && mapped(idsFrom+idsCount-1) {
+		return idSpan{idsFrom, idsCount}
+	}
+	return idSpan{idsFromInside, nobodyID - idsFromInside}
+})
+
+// newIDs chooses the outer identities of the n-th jail of this worker. They come again when all others have had their turn; where they
+// begin is this worker's own.
 func newIDs(n int) ids {
 	if os.Geteuid() != 0 {
 		return ids{server: os.Geteuid(), job: os.Geteuid()}
 	}
-	base := 1_000_000_000 + workerNumber%1_000_000*1000
-	if !mapped(base + 1000) { // inside a container with a user namespace of its own: 65536 ids
-		base = 20_000 + workerNumber%40*1000
-	}
-	first := base + n%500*2
+	span := spanOfIDs()
+	first := span.first + (workerNumber+n)%(span.count/2)*2
 	return ids{split: true, server: first, job: first + 1}
 }
 

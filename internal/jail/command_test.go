@@ -139,11 +139,16 @@ func TestNewIDs(t *testing.T) {
 		}
 		return
 	}
+	span := spanOfIDs()
+	t.Logf("%d identities from %d", span.count, span.first)
 	seen := map[int]bool{}
-	for n := range 500 {
+	for n := range min(span.count/2, 20_000) {
 		i := newIDs(n)
-		if !i.split || i.server == i.job || seen[i.server] || seen[i.job] || i.server < 1000 || i.job < 1000 {
+		if !i.split || i.server == i.job || seen[i.server] || seen[i.job] {
 			t.Fatalf("jail %d: %+v", n, i)
+		}
+		if min(i.server, i.job) < span.first || max(i.server, i.job) >= span.first+span.count {
+			t.Fatalf("jail %d: %+v is not of %+v", n, i, span)
 		}
 		seen[i.server], seen[i.job] = true, true
 	}

@@ -27,6 +27,16 @@ const (
 	CgroupOff CgroupUse = "off"
 )
 
+// SharedUID says whether level Process may be had where no uid of its own separates a job from its worker, which is not root.
+type SharedUID string
+
+const (
+	// SharedUIDRefuse does not start there.
+	SharedUIDRefuse SharedUID = "refuse"
+	// SharedUIDAccept leaves a job's system call filter and Landlock as all that there is between it and what the worker's user owns.
+	SharedUIDAccept SharedUID = "accept"
+)
+
 // Backend is the program that builds the jail.
 type Backend string
 
@@ -42,11 +52,14 @@ type Config struct {
 	// Level: Namespaces refuses to start with less; empty takes the strongest that the host allows; Process takes no namespaces even
 	// where there are some.
 	Level Level
+	// SharedUID: SharedUIDRefuse.
+	SharedUID SharedUID
 	// Cgroup: CgroupAuto.
 	Cgroup CgroupUse
 	// Python is the interpreter's path: /usr/bin/python3.
 	Python string
-	// Preload are the modules imported before any job comes.
+	// Preload are the modules imported before any job comes. AutoPreload stands for DefaultPreload, python3-NAME for the module that
+	// Debian's package of that name has: of these, the ones that are not installed are left out, where any other stops the start.
 	Preload []string
 	// Slots is how many jobs run at once: 1.
 	Slots int
@@ -81,6 +94,8 @@ type Limits struct {
 	OutputBytes int
 	// ResultBytes of JSON may be returned: 8 MiB.
 	ResultBytes int
+	// Files is how many files are handed back, at most MaxFiles, and FilesBytes how large they are together: 32, 4 MiB.
+	Files, FilesBytes int
 	// OpenFiles is RLIMIT_NOFILE: 256.
 	OpenFiles int
 }
@@ -94,6 +109,7 @@ const MaxResultDepth = 1000
 func (c Config) withDefaults() Config {
 	setDefault(&c.Python, "/usr/bin/python3")
 	setDefault(&c.Cgroup, CgroupAuto)
+	setDefault(&c.SharedUID, SharedUIDRefuse)
 	setDefault(&c.Slots, 1)
 	setDefault(&c.MaxJobs, 1000)
 	setDefault(&c.MaxAge, 30*time.Minute)
@@ -103,6 +119,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Limits.Threads, 16)
 	setDefault(&c.Limits.OutputBytes, 1<<20)
 	setDefault(&c.Limits.ResultBytes, 8<<20)
+	setDefault(&c.Limits.Files, 32)
+	setDefault(&c.Limits.FilesBytes, 4<<20)
 	setDefault(&c.Limits.OpenFiles, 256)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -1,8 +1,7 @@
 package jail
 
 import (
-	"encoding/json"
-	"strconv"
+	"fmt"
 	"testing"
 )
 
@@ -33,21 +32,12 @@ func TestIdioms(t *testing.T) {
 func TestMemoryMargin(t *testing.T) {
 	eachPool(t, Config{Slots: 1, Preload: []string{"numpy", "pandas"}}, func(t *testing.T, p *Pool) {
 		for _, head := range []string{"", "# pandas\n"} {
-			o, err := p.Run(t.Context(), Job{MemoryMB: 64, Script: head + `
-def main():
-    low, high = 0, 256
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            bytearray(middle << 20)
-            low = middle
-        except MemoryError:
-            high = middle
-    return low
-`})
-			var most int
-			if err != nil || o.Failure != nil || json.Unmarshal(o.Result, &most) != nil || most < 60 || most > 66 {
-				t.Errorf("%s: %v, %+v: of 64 MB a script got %s", strconv.Quote(head), err, o.Failure, o.Result)
+			for megabytes, want := range map[int]string{60: "1", 90: ""} {
+				script := fmt.Sprintf("%sdef main():\n    x = bytearray(%d << 20)\n    return 1\n", head, megabytes)
+				o, err := p.Run(t.Context(), Job{MemoryMB: 64, Script: script})
+				if err != nil || string(o.Result) != want || want == "" && o.Failure.Code != MemoryLimit {
+					t.Errorf("%q: %v, %s, %+v", script, err, o.Result, o.Failure)
+				}
 			}
 		}
 	})

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -75,6 +77,17 @@ func (l Limits) addressSpace() int64 { return max(leastSpace, int64(l.MemoryMB)*
 
 // memory is the limit in bytes.
 func (l Limits) memory() int64 { return int64(l.MemoryMB+l.importAllowanceMB) << 20 }
+
+// refusesEarly reports whether a host refuses memory that it may not have when it is used, by its vm.overcommit_memory. Then no limit of
+// ours is what a job meets first, and C code that does not check meets it too.
+func refusesEarly(overcommit string) bool { return strings.TrimSpace(overcommit) == "2" }
+
+func warnOfRefusals(log *slog.Logger) {
+	if policy, err := os.ReadFile("/proc/sys/vm/overcommit_memory"); err == nil && refusesEarly(string(policy)) {
+		log.Warn("this host refuses memory before a job's limit is reached, and libraries that do not check may then answer wrongly;"+
+			" set vm.overcommit_memory to 0 or 1", "vm.overcommit_memory", 2)
+	}
+}
 
 // weigh takes what the process has before its job, which it must not have been sent yet: it could take more before it is looked at.
 func (v *server) weigh(l Limits) *memory {

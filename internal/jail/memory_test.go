@@ -210,7 +210,7 @@ func reportsPeak(t *testing.T, p *Pool) {
 	for script, want := range map[string]int64{
 		"def main(): return 1": 0,
 		"def main():\n    x = bytearray(20 << 20)\n    return 1":                                   20 << 20,
-		"def main():\n    x = bytearray(50 << 20)\n    del x\n    return 1":                        50 << 20,
+		"def main():\n    x = bytearray(30 << 20)\n    del x\n    return 1":                        30 << 20,
 		"import mmap\ndef main():\n    m = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE)\n    return 1": 0,
 	} {
 		o := run(t, p, script)
@@ -298,5 +298,13 @@ func TestPause(t *testing.T) {
 	huge := &memory{limit: 1 << 40}
 	if huge.pause() < 10*time.Second {
 		t.Errorf("a terabyte is looked at in %s", huge.pause())
+	}
+}
+
+func TestRefusesEarly(t *testing.T) {
+	for policy, want := range map[string]bool{"0\n": false, "1\n": false, "2\n": true, "": false} {
+		if refusesEarly(policy) != want {
+			t.Errorf("%q: %v", policy, !want)
+		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-var testLimits = Limits{Timeout: 2 * time.Second, MemoryMB: 64, OutputBytes: 1 << 20, ResultBytes: 1 << 10}
+var testLimits = Limits{Timeout: 2 * time.Second, MemoryMB: 64, OutputBytes: 1 << 20, ResultBytes: 1 << 10, Files: 4, FilesBytes: 1 << 10}
 
 const (
 	exited0  = syscall.WaitStatus(0)
@@ -19,6 +19,13 @@ const (
 	faulted  = syscall.WaitStatus(syscall.SIGSEGV)
 	overTime = syscall.WaitStatus(syscall.SIGXCPU)
 )
+
+func judge(seen observation, sent []byte, script string) Outcome {
+	if o, ok := claimed(seen, sent); ok {
+		return o
+	}
+	return Outcome{Failure: failed(seen, sent, script)}
+}
 
 // judge believes a job about itself only when it ended by itself, and well.
 func TestJudge(t *testing.T) {
@@ -37,6 +44,7 @@ func TestJudge(t *testing.T) {
 		{name: "a result", sent: "w{}\n[1]", result: "[1]"},
 		{name: "an error of its own", sent: `w{"error":{"code":"exception","message":"E","line":3}}` + "\n", code: Exception, message: "E", line: 3},
 		{name: "memory in the worker's words", sent: `w{"error":{"code":"memory_limit","message":"forged"}}` + "\n", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
+		{name: "a result, and gone like one", seen: observation{status: answered << 8}, sent: "w{}\n[1]", result: "[1]"},
 		{name: "nothing", sent: "w", code: Crashed, message: "Script execution failed: the process ended itself with status 0"},
 		{name: "another status", seen: observation{status: exited3}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process ended itself with status 3"},
 		{name: "a result, then a signal", seen: observation{status: faulted}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV"},
@@ -70,6 +78,32 @@ func TestJudge(t *testing.T) {
 	want := "Traceback (most recent call last):\n  File \"script.py\", line 4, in main\n    inner()\n  File \"script.py\", line 2, in inner\n    crash()\n"
 	if o.Failure.Traceback != want || o.Failure.SourceLine != "crash()" {
 		t.Errorf("got %q and %q, want %q", o.Failure.Traceback, o.Failure.SourceLine, want)
+	}
+}
+
+// A program that was at its end is said to have been, with the line of the thread or handler that it waited for.
+func TestLocateAtEnd(t *testing.T) {
+	const ending = "  File \"<runner/ending.py>\", line 64 in "
+	const script = "def forever():\n    wait()\ndef main():\n    start(forever)\n"
+	for name, c := range map[string]struct {
+		sent, message string
+		line          int
+	}{
+		"a thread": {"wThread 0x00007f5bd910d6c0 (most recent call first):\n  File \"script.py\", line 2 in forever\n\n" +
+			"Current thread 0x00007f5bd93cc040 (most recent call first):\n  File \"/usr/lib/python3.11/threading.py\", line 9 in _shutdown\n" +
+			ending + "join_threads\n", "and a thread that is not a daemon still ran; join it, or give it an end (line 2)", 2},
+		"a handler": {"wStack (most recent call first):\n  File \"script.py\", line 2 in forever\n" + ending + "run_handlers\n",
+			"and a function registered with atexit still ran (line 2)", 2},
+		"a finaliser": {"wStack (most recent call first):\n  File \"script.py\", line 2 in forever\n" + ending + "release_names\n",
+			"and a finaliser (__del__, or the end of a generator) still ran (line 2)", 2},
+		"nobody of the script's": {"wThread 0x01 (most recent call first):\n  File \"/usr/lib/x.py\", line 1 in run\n\n" +
+			"Current thread 0x02 (most recent call first):\n  File \"script.py\", line 1 in early\n" + ending + "join_threads\n", "give it an end", 0},
+	} {
+		o := judge(observation{cause: byTimeout, status: killed, limits: testLimits}, []byte(c.sent), script)
+		f := o.Failure
+		if f.Code != Timeout || !strings.Contains(f.Message, "2 s: main() had returned, ") || !strings.HasSuffix(f.Message, c.message) || f.Line != c.line {
+			t.Errorf("%s: %+v", name, f)
+		}
 	}
 }
 
@@ -150,6 +184,54 @@ func TestParseFiles(t *testing.T) {
 	}
 }
 
+// What a job says is bounded part by part, and so is what it takes to read it.
+func TestParseBounds(t *testing.T) {
+	limits := Limits{Timeout: time.Second, MemoryMB: 64, ResultBytes: 1 << 20, Files: 3, FilesBytes: 100}
+	long := strings.Repeat("é", 200<<10)
+	o, ok := parse([]byte(`w{"error":{"code":"exception","message":"`+long+`"}}`+"\n"), limits)
+	if !ok || len(o.Failure.Message) > maxMessage || !utf8.ValidString(o.Failure.Message) {
+		t.Errorf("a long message: %v %d", ok, len(o.Failure.Message))
+	}
+	o, ok = parse([]byte(`w{"error":{"code":"exception","message":"m","type":"`+long[:1000]+`\n\u001b[1m","line":-4,"source_line":"a\nb`+long[:3000]+`","traceback":"`+
+		long[:200<<10]+`"}}`+"\n"), limits)
+	if f := o.Failure; !ok || len(f.Type) > maxType || strings.ContainsAny(f.Type, "\n\x1b[") || f.Line != 0 || f.SourceLine != "a" || len(f.Traceback) > maxTraceback {
+		t.Errorf("long texts: %v %+v", ok, f)
+	}
+	for name, sent := range map[string]string{
+		"bytes that are no UTF-8": `w{"error":{"code":"exception","message":"` + strings.Repeat("\xff", 1000) + `"}}` + "\n",
+		"a header too long":       `w{"x":"` + strings.Repeat("x", limits.maxHeader()) + `"}` + "\n1",
+		"millions of files":       `w{"files":[` + strings.Repeat("{},", maxHeaderFiles) + `{}]}` + "\n1",
+		"files that are none":     `w{"files":{}}` + "\n1",
+	} {
+		if o, ok := parse([]byte(sent), limits); ok {
+			t.Errorf("%s: taken as %.200v", name, o)
+		}
+	}
+	whole := func(path string) string { return `{"path":"` + path + `","size":1,"content":"x","encoding":"utf-8"}` }
+	for name, c := range map[string]struct {
+		files, want string
+		unnamed     int
+	}{
+		"more than may come back":   {whole("a") + "," + whole("b") + "," + whole("c") + "," + whole("d"), "a b c", 1},
+		"one beside its own folder": {whole("x") + "," + whole("x/y") + "," + whole("z"), "x z", 1},
+		"twice the same":            {whole("x") + "," + whole("x"), "x", 1},
+		"more bytes than may":       {whole("a") + `,{"path":"b","size":100,"content":"` + strings.Repeat("x", 100) + `","encoding":"utf-8"},` + whole("c"), "a c", 1},
+		"named only":                {`{"path":"a","size":1000,"reason":"too_large"},{"path":"b%0A","size":0,"reason":"name"}`, "a b%0A", 0},
+		"named and there":           {`{"path":"a","size":1,"content":"x","encoding":"utf-8","reason":"too_large"}`, "", 1},
+		"a reason of its own":       {`{"path":"a","size":1,"reason":"because"}`, "", 1},
+		"names that are none":       {whole("a\\nb") + "," + whole("\\u001b[1m") + "," + whole("a\\u0000") + "," + whole(strings.Repeat("ab/", 300)) + "," + whole("a//b"), "", 5},
+	} {
+		o, ok := parse([]byte(`w{"files":[`+c.files+`]}`+"\n1"), limits)
+		var got []string
+		for _, f := range o.Files {
+			got = append(got, f.Path)
+		}
+		if !ok || strings.Join(got, " ") != c.want || o.UnnamedFiles != c.unnamed {
+			t.Errorf("%s: %v %q and %d more", name, ok, got, o.UnnamedFiles)
+		}
+	}
+}
+
 func TestParseDepth(t *testing.T) {
 	nested := func(n int) []byte { return []byte("w{}\n" + strings.Repeat("[", n) + strings.Repeat("]", n)) }
 	limits := testLimits
@@ -211,14 +293,14 @@ func FuzzJudge(f *testing.F) {
 		if (o.Failure == nil) == (o.Result == nil) {
 			t.Fatalf("neither or both: %+v", o)
 		}
-		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || depth(o.Result) > MaxResultDepth || status != 0) {
+		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || depth(o.Result) > MaxResultDepth || status != 0 && status != answered<<8) {
 			t.Fatalf("taken: %q", o.Result)
 		}
 		if o.Failure != nil && (o.Failure.Code == "" || !utf8.ValidString(o.Failure.Message+o.Failure.Traceback+o.Failure.SourceLine)) {
 			t.Fatalf("failure: %+v", o.Failure)
 		}
 		for _, file := range o.Files {
-			if !plausible(file) {
+			if !file.plausible() {
 				t.Fatalf("file: %+v", file)
 			}
 		}

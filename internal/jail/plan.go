@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,12 +21,13 @@ type plan struct {
 	backend      Backend
 	program      string
 	level        Level
+	filter       *jobProgram // a job's own at this level
 	root         root
+	libraries    libraries
 	chroot       string
+	sharedUID    SharedUID
 	limits       Limits
 	denied       []string
-	filter       []byte // the job's own
-	onceFilter   []byte // the job's own at level Process
 	aroundFilter []byte // bubblewrap's form of the outer one
 	script       string
 	jails        *atomic.Int64
@@ -41,6 +41,8 @@ type plan struct {
 	// texts are what the servers share of code.
 	texts      *texts
 	experience *experience
+	// machine is what jails have beside the host's files.
+	machine *machine
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
@@ -56,10 +58,16 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
+		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
 	if p.root, err = findRoot(c.Python); err != nil {
+		return nil, err
+	}
+	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), environment, true); err != nil {
+		return nil, err
+	}
+	if p.libraries, err = findLibraries(c.Python); err != nil {
 		return nil, err
 	}
 	boot, err := runnerFiles.ReadFile("runner/boot.py")
@@ -71,18 +79,17 @@ func newPlan(c Config) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seccomp: %w", err)
 	}
-	if p.filter, err = encodeProgram(jobFilter(native)); err != nil {
-		return nil, err
-	}
-	// A file without a name that travels in a socket is nowhere to be seen, and would be on the disk and not counted.
-	if p.onceFilter, err = encodeProgram(jobFilter(native, "sendmsg")); err != nil {
-		return nil, err
-	}
 	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
 		return nil, err
 	}
 	if err := p.chooseLevel(c); err != nil {
 		return nil, err
+	}
+	if p.level == Process && p.chroot != "" {
+		if err := p.layOutRoot(); err != nil {
+			p.log.Warn("jobs find no files of a small machine's in the root tree (/etc/passwd, /proc/meminfo and others)", "root", p.chroot, "because", err,
+				"hint", "let the worker write to it once, or ignore this")
+		}
 	}
 	if c.Cgroup == CgroupRequired {
 		if err := p.cgroups.complete(); err != nil {
@@ -91,6 +98,15 @@ func newPlan(c Config) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// layOutRoot puts the small machine's files where jobs of level Process are shown them.
+func (p *plan) layOutRoot() error {
+	m, err := newMachine(p.limits, rlimits(p.limits), environment, false)
+	if err != nil {
+		return err
+	}
+	return m.layOut(p.chroot)
 }
 
 // findBackend looks for the wanted program on PATH; wanted empty takes nsjail before bubblewrap.
@@ -118,17 +134,15 @@ func findBackend(wanted Backend) (Backend, string, error) {
 // chooseLevel tries levels by starting a jail with nothing preloaded, and takes the first that works.
 func (p *plan) chooseLevel(c Config) error {
 	if c.Level == Process {
-		p.level = Process
 		if p.backend != Nsjail {
 			return fmt.Errorf("JAIL_ISOLATION is process, which takes nsjail; %s has only namespaces", p.backend)
 		}
-		if err := p.try(); err != nil {
-			return fmt.Errorf("no jail can be made without namespaces: %w", err)
+		if err := p.try(Process); err != nil {
+			return fmt.Errorf("JAIL_ISOLATION is process, which cannot be had here: %w", err)
 		}
 		return nil
 	}
-	p.level = Namespaces
-	err := p.try()
+	err := p.try(Namespaces)
 	if err == nil {
 		return nil
 	}
@@ -140,8 +154,7 @@ func (p *plan) chooseLevel(c Config) error {
 	if p.backend != Nsjail {
 		return fmt.Errorf("%s cannot make namespaces here, and has no other way: %w; %s", p.backend, err, hint)
 	}
-	p.level = Process
-	if err2 := p.try(); err2 != nil {
+	if err2 := p.try(Process); err2 != nil {
 		return fmt.Errorf("no jail can be made here: with namespaces: %w; without: %w; %s", err, err2, hint)
 	}
 	c.Logger.Warn("this host allows no namespaces: jobs share the network, the process list and the file system's names with this"+
@@ -149,13 +162,33 @@ func (p *plan) chooseLevel(c Config) error {
 	return nil
 }
 
-func (p *plan) try() error {
+// errSharedUID is why level Process is refused to a worker that is not root.
+var errSharedUID = errors.New("this worker is not root, so a job at level process would have its uid, and only its system call filter would keep it" +
+	" from the worker's files, processes and Redis; start the worker as root, allow namespaces, or set JAIL_SHARED_UID=accept to do without")
+
+// try starts a jail at a level, which is the plan's then.
+func (p *plan) try(level Level) error {
+	shared := os.Geteuid() != 0
+	if level == Process && shared && p.sharedUID != SharedUIDAccept {
+		return errSharedUID
+	}
+	native, err := arch.GetInfo("")
+	if err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	filter, err := newJobProgram(native, level, shared)
+	if err != nil {
+		return err
+	}
+	p.level, p.filter = level, &filter
 	v, err := p.start(wanted{})
 	if err != nil {
 		return err
 	}
 	if p.cgroups == nil {
-		p.cgroups = openCgroups(p.cgroupUse, p.limits, p.log, v)
+		most := p.limits
+		most.importAllowanceMB += importAllowanceMB // for any job it may be allowed
+		p.cgroups = openCgroups(p.cgroupUse, most, p.log, v)
 	}
 	v.close()
 	return nil
@@ -164,6 +197,8 @@ func (p *plan) try() error {
 // wanted is what a jail is started for, and how.
 type wanted struct {
 	preload []string
+	// optional are those of them that it also starts without.
+	optional []string
 	// frames says that its first jobs are expected to have data frames.
 	frames bool
 	// givesWay has it start while others leave room for it.
@@ -236,25 +271,27 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 	return "/proc/self/exe", args, err
 }
 
+// pendingSignals is how many queued signals a job may have. The kernel charges them to the user that has made the jail's namespace as well,
+// and to that one's maker, up to the host's root, who needs some, too.
+const pendingSignals = 64
+
 // settings tells the runner its part. CPU time is the single job's and comes with it; memory is the worker's to watch.
-func (p *plan) settings(s spec, preload []string) settings {
+func (p *plan) settings(s spec, w wanted) settings {
 	l := p.limits
 	set := settings{
-		Preload: append([]string{}, preload...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
+		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
-		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
-		Rlimits: map[string]int64{
-			"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
-			// Its threads are all that the job's uid has, in a user namespace of its own.
-			"NPROC": int64(l.Threads) + 1,
-		},
-		Seccomp: hex.EncodeToString(p.filter), Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
+		Rlimits: rlimits(l),
+		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
 		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
+		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
+	set.Machine, set.MemoryMB = p.machine, l.MemoryMB
 	switch {
 	case s.level == Process:
+		set.Machine = nil // it lies in the root tree
 		set.Directory = s.directory
-		set.Seccomp = hex.EncodeToString(p.onceFilter)
 	case s.ids.split:
 		uid := jobUID
 		set.UID = &uid
@@ -266,6 +303,15 @@ func (p *plan) settings(s spec, preload []string) settings {
 		p.alter(&set)
 	}
 	return set
+}
+
+// rlimits are a job's, but for memory and CPU time.
+func rlimits(l Limits) map[string]int64 {
+	return map[string]int64{
+		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "SIGPENDING": pendingSignals,
+		// Its threads are all that the job's uid has, in a user namespace of its own.
+		"NPROC": int64(l.Threads) + 1,
+	}
 }
 
 func denyList(native *arch.Info, names []string) seccomp.Policy {

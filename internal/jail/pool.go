@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
+	"time"
 
 	"safepy/internal/crew"
 )
@@ -21,9 +22,11 @@ type Pool struct {
 	log    *slog.Logger
 	// slots bounds the jobs that run at once.
 	slots chan struct{}
-	// plain serves scripts that mention no preloaded library, loaded those that do; they are the same when nothing is preloaded.
-	plain, loaded *rack
-	texts         *texts // the pool's own, to be closed with it
+	// plain serves scripts that reach no library, loaded those that reach what it has, full all others. Two are the same where the one
+	// would have no more than the other.
+	plain, loaded, full *rack
+	texts               *texts // the pool's own, to be closed with it
+	unloaded            sync.Once
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -42,6 +45,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfRefusals(c.Logger)
 	plan.texts = newTexts(c.Logger)
 	p, err := openAs(ctx, c, plan)
 	if err != nil {
@@ -63,25 +67,47 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	plan.study = !p.usedOnce()
-	p.loaded = newRack(p, c.Preload)
-	p.plain = p.loaded
-	if len(c.Preload) > 0 {
-		p.plain = newRack(p, nil)
-	}
+	p.makeRacks()
 	if err := p.fill(); err != nil {
 		p.Close()
 		return nil, err
+	}
+	if p.full.onDemand() {
+		p.background(p.retireIdle)
 	}
 	p.log.Info("jails are warm", "backend", plan.backend, "isolation", plan.level, "slots", c.Slots, "versions", p.Versions(),
 		"pinned_pages", p.loaded.idle[0].pinned, "shared_code_mb", p.loaded.idle[0].shared*hugePage>>20)
 	return p, nil
 }
 
+// makeRacks chooses the flavours: a rack for each that has something that the smaller ones do not.
+func (p *Pool) makeRacks() {
+	all := p.plan.libraries.resolve(p.config.Preload)
+	if len(all.missing) > 0 {
+		p.log.Info("libraries that are not installed are not loaded ahead", "missing", all.missing)
+	}
+	p.plain = newRack(p, preload{})
+	p.loaded, p.full = p.plain, p.plain
+	data := all.data()
+	if len(data.names) > 0 {
+		p.loaded = newRack(p, data)
+		p.full = p.loaded
+	}
+	if len(all.names) > len(data.names) {
+		p.full = newRackOnDemand(p, all)
+		if len(data.names) == 0 {
+			p.full = newRack(p, all)
+			p.loaded = p.full
+		}
+	}
+}
+
 // fill starts every jail, as many at a time as there are slots.
 func (p *Pool) fill() error {
-	failures := make(chan error, p.loaded.size+p.plain.size)
+	racks := p.racks()
+	failures := make(chan error, (len(racks)+1)*racks[0].size)
 	var starts sync.WaitGroup
-	for _, r := range p.racks() {
+	for _, r := range racks {
 		r.fill(&starts, failures)
 	}
 	starts.Wait()
@@ -90,10 +116,7 @@ func (p *Pool) fill() error {
 }
 
 func (p *Pool) racks() []*rack {
-	if p.plain == p.loaded {
-		return []*rack{p.loaded}
-	}
-	return []*rack{p.loaded, p.plain}
+	return slices.Compact([]*rack{p.plain, p.loaded, p.full})
 }
 
 // Run runs one script. It waits for a free slot; the error is ctx's, ErrClosed, or the host's own inability to run jails.
@@ -110,7 +133,7 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
-	r := p.rackFor(j.Script)
+	r := p.rackFor(&j)
 	outcome, err := r.run(ctx, j)
 	if errors.Is(err, errLost) {
 		p.log.Warn("a jail was lost under a job, which runs again in another", "error", err)
@@ -125,24 +148,28 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 // usedOnce reports whether every jail serves a single job.
 func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJobs == 1 }
 
-// largeModules are words for what the standard library has that is too large for the small server: _LARGE of server.py.
-var largeModules = []string{"async", "hashlib"}
-
-// rackFor chooses by the script's text: forking is cheaper where less is loaded. A script that finds its way to a library that
-// it does not mention just pays for the import.
-func (p *Pool) rackFor(script string) *rack {
-	mentioned := func(name string) bool { return strings.Contains(script, name) }
-	if slices.ContainsFunc(p.config.Preload, mentioned) || slices.ContainsFunc(largeModules, mentioned) {
-		return p.loaded
+// rackFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no jail
+// has loaded. A script that finds its way to a library that its text does not show pays for the import.
+func (p *Pool) rackFor(j *Job) *rack {
+	reach := p.plan.libraries.reachOf(*j)
+	r := p.full
+	switch {
+	case len(reach.modules) == 0 && !reach.mentions:
+		return p.plain
+	case p.loaded.has(reach.modules):
+		r = p.loaded
 	}
-	return p.plain
+	if !r.has(reach.modules) {
+		j.allowanceMB = importAllowanceMB
+	}
+	return r
 }
 
 // Versions are Python's and the preloaded libraries'.
 func (p *Pool) Versions() map[string]string {
-	p.loaded.mu.Lock()
-	defer p.loaded.mu.Unlock()
-	return p.loaded.versions
+	p.full.mu.Lock()
+	defer p.full.mu.Unlock()
+	return p.full.versions
 }
 
 // Isolation is the level that the pool's jails have.
@@ -171,6 +198,30 @@ func (p *Pool) Close() {
 	}
 	p.plan.cgroups.close()
 	p.texts.close()
+}
+
+// retireIdle lets jails go that were started for a crowd which has gone.
+func (p *Pool) retireIdle() {
+	tick := time.NewTicker(crowdGone)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			p.full.retireIdle(now)
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+// sayUnloaded says once which libraries that were wished for do not load.
+func (p *Pool) sayUnloaded(why map[string]string) {
+	if len(why) > 0 {
+		p.unloaded.Do(func() {
+			p.log.Warn("libraries that are installed cannot be loaded ahead; name them in JAIL_PRELOAD to have that stop the start",
+				"why", maps.Clone(why))
+		})
+	}
 }
 
 // background runs f and reports true, unless the pool is closing; Close waits for it.

@@ -179,7 +179,7 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, error) {
 	plan := *p.plan
 	plan.cgroups = nil
-	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Study, s.Seccomp = false, false, "" })
+	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Study, s.Seccomp = false, false, nil })
 	if err != nil {
 		return nil, err
 	}

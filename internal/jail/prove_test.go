@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
 )
 
 // eachKind runs f for a pool of every backend and level that this machine can make.
@@ -71,11 +73,25 @@ type removal struct {
 }
 
 var removals = []removal{
-	{wall: "system calls", settings: func(s *settings) { s.Seccomp = "" }},
+	{wall: "system calls", settings: func(s *settings) { s.Seccomp = nil }},
 	{wall: "one process", settings: func(s *settings) {
-		s.Seccomp = ""
+		s.Seccomp = nil
 		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
 	}},
+	{wall: "other processes, named", kinds: everywhere, settings: letting("sched_getaffinity")},
+	{wall: "other processes, named", kinds: once, settings: letting("prlimit64")},
+	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.unconfined = true }, root: true, args: asRoot},
+	{wall: "other processes, named", kinds: once, settings: letting("clock_gettime")},
+	{wall: "metadata of files", kinds: []string{"bubblewrap"}, settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},
+	{wall: "metadata of files", kinds: once, settings: letting("utimensat")},
+	{wall: "locks of files", kinds: everywhere, settings: letting("flock")},
+	{wall: "locks of files", kinds: everywhere, settings: letting("fcntl")},
+	{wall: "news of files", kinds: everywhere, settings: letting("inotify_init1")},
+	{wall: "news of files", kinds: everywhere, settings: letting("fcntl")},
+	{wall: "what others have read", kinds: everywhere, settings: letting("preadv2")},
+	{wall: "what others have read", kinds: everywhere, settings: letting("mincore")},
+	{wall: "what a user is charged for", kinds: everywhere, settings: limit("SIGPENDING", 4096)},
+	{wall: "what a user is charged for", kinds: everywhere, settings: letting("timer_create")},
 	{wall: "another user", kinds: fresh, root: true, settings: func(s *settings) { s.UID = nil }},
 	{wall: "ids of its own", kinds: []string{"nsjail"}, args: insert("--disable_clone_newuser"), root: true},
 	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`, "import os; os.setresuid = lambda *a: None")},
@@ -102,15 +118,18 @@ var removals = []removal{
 	{wall: "shared memory", kinds: []string{"nsjail"}, settings: sharing("0x8000000"), args: insert("--disable_clone_newipc")},
 	{wall: "shared memory", kinds: []string{"bubblewrap"}, settings: sharing("0x8000000"), args: drop("--unshare-ipc")},
 	{wall: "host name", kinds: []string{"bubblewrap"}, args: func(args []string) []string { return drop("--hostname")(drop("--unshare-uts")(args)) }},
-	{wall: "no /proc", kinds: []string{"nsjail"}, args: drop("--disable_proc")},
-	{wall: "no /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
+	{wall: "the kernel's /proc", kinds: []string{"nsjail"}, args: drop("--disable_proc")},
+	{wall: "the kernel's /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
+	{wall: "users of the host", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc/passwd")},
+	{wall: "users of the host", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc/passwd", "/etc/passwd", "--remount-ro", "/")},
+	{wall: "users of the host", kinds: once, plan: func(p *plan) { p.unconfined = true }},
 	{wall: "host files", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc")},
 	{wall: "host files", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc", "/etc", "--remount-ro", "/")},
 	{wall: "read-only root", kinds: []string{"nsjail"}, args: insert("--rw")},
 	{wall: "read-only root", kinds: []string{"bubblewrap"}, args: drop("--remount-ro")},
 	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.unwatched = true }},
 	{wall: "host files", kinds: once, plan: func(p *plan) { p.unconfined = true }},
-	{wall: "no /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "the kernel's /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
 	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.unconfined = true }, settings: func(s *settings) {
 		s.Directory = shared
 	}},
@@ -287,6 +306,28 @@ func promises(p *plan) map[string]bool {
 
 func python(source string) func(*settings) {
 	return func(s *settings) { s.Modules = append(s.Modules, [2]string{"without", source}) }
+}
+
+// letting has the job's own filter let calls through, whatever their arguments.
+func letting(names string) func(*settings) {
+	return func(s *settings) {
+		if s.Seccomp == nil {
+			return // the attacks beneath it
+		}
+		native, err := arch.GetInfo("")
+		if err != nil {
+			panic(err)
+		}
+		level := Namespaces
+		if s.Once {
+			level = Process
+		}
+		p, err := newJobProgram(native, level, os.Geteuid() != 0, jobCall{names, allowed, "for a test"})
+		if err != nil {
+			panic(err)
+		}
+		s.Seccomp = &p
+	}
 }
 
 func limit(name string, value int64) func(*settings) {

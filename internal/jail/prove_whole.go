@@ -21,7 +21,7 @@ const (
 	lookPatience = 5 * time.Second
 )
 
-// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit before it that would do its work.
+// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its work.
 func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 	found := map[string]string{}
 	c := p.plan.cgroups

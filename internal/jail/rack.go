@@ -13,23 +13,55 @@ import (
 // rack holds the warm jails of one kind.
 type rack struct {
 	pool    *Pool
-	preload []string
-	size    int
+	preload preload
+	// size is how many there are at least, most how many a crowd of jobs may bring about.
+	size, most int
+	// growing says that jails are started on demand, and let go when nobody wants them any more.
+	growing bool
 	// ready has one value for each jail in idle.
 	ready chan struct{}
 
-	mu       sync.Mutex
-	idle     []*server
-	versions map[string]string
-	mix      mix
+	mu   sync.Mutex
+	idle []*server
+	// count is how many there are, being started or in use included; leastIdle how few were idle since the last look.
+	count, leastIdle int
+	lastUse          time.Time // where jails are started on demand
+	versions         map[string]string
+	// loaded has the first names of the modules that its jails have loaded, but for the standard library's.
+	loaded map[string]bool
+	mix    mix
 }
 
-func newRack(p *Pool, preload []string) *rack {
+func newRack(p *Pool, wanted preload) *rack {
 	size := p.config.Slots + p.config.Spare
 	if p.usedOnce() {
 		size = 2 * p.config.Slots // the next jail stands beside each that is in use
 	}
-	return &rack{pool: p, preload: preload, size: size, ready: make(chan struct{}, size), mix: newMix()}
+	return rackOf(p, wanted, size, size)
+}
+
+// newRackOnDemand has one jail at all times, since the libraries that few scripts use take much memory, and up to one for each slot.
+func newRackOnDemand(p *Pool, wanted preload) *rack {
+	size := 1
+	if p.usedOnce() {
+		size = 2
+	}
+	r := rackOf(p, wanted, size, max(size, p.config.Slots))
+	r.growing = true
+	return r
+}
+
+func rackOf(p *Pool, wanted preload, size, most int) *rack {
+	return &rack{pool: p, preload: wanted, size: size, most: most, count: size, lastUse: time.Now(), ready: make(chan struct{}, most), mix: newMix()}
+}
+
+func (r *rack) onDemand() bool { return r.growing }
+
+// has reports whether the rack's jails have loaded all of these modules.
+func (r *rack) has(modules []string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(modules, func(name string) bool { return !r.loaded[name] })
 }
 
 // fill starts every jail; each says how that went. They retire one by one: the first ones served alike, and would all start anew at the
@@ -52,12 +84,13 @@ func (r *rack) start(givesWay bool) (*server, error) {
 	r.mu.Lock()
 	frames := r.mix.frames
 	r.mu.Unlock()
-	v, err := r.pool.plan.start(wanted{preload: r.preload, frames: frames, givesWay: givesWay})
+	v, err := r.pool.plan.start(wanted{preload: r.preload.names, optional: r.preload.optional, frames: frames, givesWay: givesWay})
 	if err != nil {
 		return nil, fmt.Errorf("start jail: %w", err)
 	}
+	r.pool.sayUnloaded(v.unloaded)
 	r.mu.Lock()
-	r.versions = v.versions
+	r.versions, r.loaded = v.versions, v.loaded
 	r.mu.Unlock()
 	return v, nil
 }
@@ -92,20 +125,97 @@ func (r *rack) run(ctx context.Context, j Job) (Outcome, error) {
 }
 
 func (r *rack) take(ctx context.Context) (*server, error) {
+	var crowded <-chan time.Time
+	if r.onDemand() {
+		crowded = time.After(r.patience())
+	}
 	for {
 		select {
 		case <-r.ready:
+		case <-crowded:
+			r.grow()
+			continue
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 		r.mu.Lock()
 		v := r.idle[0]
 		r.idle = r.idle[1:]
+		r.leastIdle = min(r.leastIdle, len(r.idle))
 		r.mu.Unlock()
 		if v.alive() {
 			return v, nil
 		}
 		r.replace(v, "it died while idle")
+	}
+}
+
+// crowdedAfter is how long a job waits before one more jail is started: a job that follows right behind another gets its jail in less.
+// It then has that one or the first that comes free. To import the libraries itself, in a jail without them, would take it as long.
+const crowdedAfter = 250 * time.Millisecond
+
+// patience is none where there is no jail to wait for.
+func (r *rack) patience() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastUse = time.Now()
+	if r.count == 0 {
+		return 0
+	}
+	return crowdedAfter
+}
+
+// grow starts one more jail, unless there are as many as there may be.
+func (r *rack) grow() {
+	r.mu.Lock()
+	full := r.count >= r.most
+	if !full {
+		r.count++
+	}
+	r.mu.Unlock()
+	if full {
+		return
+	}
+	r.pool.background(func() {
+		if v := r.startAgain(false); v != nil {
+			r.put(v)
+		}
+	})
+}
+
+// crowdGone is how long a jail beyond the rack's size must not have been needed to be let go, at least; unused how long nobody must have
+// wanted any to let all of them go. The next job then waits for one to start.
+const crowdGone, unused = 5 * time.Minute, time.Hour
+
+// retireIdle lets go of as many jails as were idle all the time since it was last called, but for the rack's size.
+func (r *rack) retireIdle(now time.Time) {
+	r.mu.Lock()
+	least := r.size
+	if now.Sub(r.lastUse) >= unused {
+		least = 0
+	}
+	unwanted := min(r.leastIdle, r.count-least)
+	var retired []*server
+	for range unwanted {
+		select {
+		case <-r.ready:
+			last := len(r.idle) - 1
+			retired = append(retired, r.idle[last])
+			r.idle = r.idle[:last]
+			r.count--
+		default: // somebody is about to take it
+		}
+	}
+	r.leastIdle = len(r.idle)
+	for _, v := range retired {
+		v.replaced = true // its successor, if one is being started, is not wanted either
+	}
+	r.mu.Unlock()
+	for _, v := range retired {
+		if v.successor != nil {
+			r.discard(v.successor)
+		}
+		r.discard(v)
 	}
 }
 

@@ -22,12 +22,14 @@ type root struct {
 
 type link struct{ path, target string }
 
-// Beside the interpreter's own folders: the shared libraries and how they are found, time zones, and the data that Debian keeps
-// apart from its Python packages. What a host does not have is left out.
+// Beside the interpreter's own folders: the shared libraries and how they are found, time zones, the locale of the jail's environment,
+// terminals, certificates, and the data that Debian keeps apart from its Python packages. What a host does not have is left out; what
+// it has that is its own (users, hosts, figures of its kernel) is not here but in machine.go.
 var sharedPaths = []string{
 	"/lib", "/lib64", "/usr/lib64",
 	"/etc/alternatives", "/etc/ld.so.cache",
-	"/usr/share/zoneinfo", "/usr/share/matplotlib", "/etc/matplotlibrc", "/usr/share/fonts", "/etc/fonts",
+	"/usr/share/zoneinfo", "/usr/lib/locale/C.utf8", "/usr/lib/terminfo", "/usr/share/terminfo", "/etc/ssl/certs/ca-certificates.crt",
+	"/usr/share/matplotlib", "/etc/matplotlibrc", "/usr/share/fonts", "/etc/fonts",
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
 }
 

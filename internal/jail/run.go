@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -70,6 +71,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	}
 	walled := time.Now()
 	seen, err := v.watch(ctx, c, m, limits)
+	defer seen.left.Close() // which may be nil
 	if errors.Is(err, errLost) && v.cgroup.ranOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err
@@ -84,10 +86,14 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	} else {
 		v.counted = false
 		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
-		o = judge(seen, c.result.bytes(), j.Script)
+		var own bool
+		if o, own = claimed(seen, c.result.bytes()); !own {
+			o.Failure = failed(seen, c.result.bytes(), j.Script)
+			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
+		}
 	}
 	if o.Failure == nil && v.disk.overAfter() {
-		o = Outcome{Failure: diskFull(limits)}
+		o.Result, o.Failure = nil, diskFull(limits)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
@@ -147,6 +153,8 @@ type observation struct {
 	gone   bool
 	limits Limits
 	level  Level
+	// left is its directory, where the server has sent it.
+	left *os.File
 	// ranOut says that the kernel has killed something in the jail for want of memory, nearlyOut that the job had nearly as much as it may.
 	ranOut, nearlyOut bool
 }
@@ -220,6 +228,7 @@ func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (obse
 			seen.gone = true
 			seen.status, seen.cpu = e.ended.status, e.ended.cpu
 			seen.nearlyOut = m.ended(e.ended.maxRSS)
+			seen.left = e.ended.left
 			v.namespaces = e.ended.namespaces
 			return v.drained(c, seen)
 		case <-v.exited:
@@ -273,9 +282,10 @@ func (v *server) settle() error {
 			if !ok || e.ended == nil {
 				return errLost
 			}
-			if e.ended.status != 0 {
+			if !endedWell(e.ended.status) {
 				v.counted = false
 			}
+			e.ended.left.Close() // it has said itself what it leaves
 			v.namespaces = e.ended.namespaces
 			return nil
 		case <-v.exited:
@@ -329,6 +339,17 @@ func (v *server) drained(c *child, seen observation) (observation, error) {
 	return seen, nil
 }
 
+// collect takes what a job has left that is gone and has not said so itself. Its directory comes from the server, where it is a tmpfs that
+// went with the job's namespaces; at level Process it is on the disk.
+func (v *server) collect(seen *observation, given []File) (files []File, unnamed int) {
+	left := seen.left
+	seen.left = nil
+	if v.level == Process {
+		left = v.disk.open()
+	}
+	return collect(left, v.jobUID, given, v.limits)
+}
+
 func (v *server) dump() {
 	if v.level == Process {
 		unix.Kill(v.pid, dumpSignal)
@@ -369,6 +390,7 @@ func (l Limits) narrowed(j Job) Limits {
 	if j.MemoryMB > 0 && j.MemoryMB < l.MemoryMB {
 		l.MemoryMB = j.MemoryMB
 	}
+	l.importAllowanceMB += j.allowanceMB
 	return l
 }
 

@@ -3,6 +3,7 @@ package jail
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
@@ -78,9 +79,12 @@ func TestSeccompRefuses(t *testing.T) {
 		add_key request_key keyctl kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff acct
 		quotactl setuid setgid setreuid setregid setresuid setresgid setgroups setfsuid setfsgid capset seccomp prctl personality
 		mknod mknodat name_to_handle_at open_by_handle_at modify_ldt ioperm iopl sethostname setdomainname settimeofday clock_settime
-		adjtimex clock_adjtime syslog shmget shmat shmctl semget msgget msgsnd mq_open fanotify_init setxattr chown fchown lchown
-		fchownat sched_setscheduler sched_setattr setpriority ioprio_set mbind move_pages migrate_pages vhangup landlock_create_ruleset
-		process_madvise memfd_create memfd_secret`)
+		adjtimex clock_adjtime syslog shmget shmat shmctl semget msgget msgsnd mq_open fanotify_init setxattr
+		sched_setscheduler sched_setattr setpriority ioprio_set mbind move_pages migrate_pages vhangup landlock_create_ruleset
+		process_madvise memfd_create memfd_secret splice tee vmsplice sendmsg recvmsg sendmmsg recvmmsg inotify_init inotify_init1 inotify_add_watch
+		timer_create timer_settime rt_sigqueueinfo rt_tgsigqueueinfo tkill signalfd signalfd4 mlock mlock2 mlockall mincore cachestat readahead
+		preadv2 pwritev2 membarrier sync syncfs sync_file_range capget get_robust_list set_tid_address futex_waitv futex_requeue futex_wake
+		sched_setparam sched_getattr sched_rr_get_interval io_pgetevents io_setup io_submit lookup_dcookie quotactl_fd`)
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		filters := filtersFor(t, target)
 		for _, name := range never {
@@ -101,17 +105,18 @@ func TestSeccompClone(t *testing.T) {
 	namespaces := []uint64{
 		unix.CLONE_NEWNS, unix.CLONE_NEWCGROUP, unix.CLONE_NEWUTS, unix.CLONE_NEWIPC, unix.CLONE_NEWUSER, unix.CLONE_NEWPID, unix.CLONE_NEWNET,
 	}
-	const pthread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM |
-		unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+	const shares = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
+	const extras = unix.CLONE_SYSVSEM | unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+	const pthread, musl = shares | extras, shares | extras | unix.CLONE_DETACHED
 	flags := []uint64{
-		0, uint64(syscall.SIGCHLD), pthread, unix.CLONE_THREAD, unix.CLONE_VM | unix.CLONE_VFORK | uint64(syscall.SIGCHLD), ^uint64(0),
+		0, uint64(syscall.SIGCHLD), pthread, musl, shares, unix.CLONE_THREAD, pthread &^ unix.CLONE_FILES, pthread &^ unix.CLONE_VM, pthread | unix.CLONE_PIDFD, unix.CLONE_VM | unix.CLONE_VFORK | uint64(syscall.SIGCHLD), ^uint64(0),
 		1 << 32, unix.CLONE_THREAD << 32, unix.CLONE_PARENT | uint64(syscall.SIGCHLD), unix.CLONE_PTRACE, unix.CLONE_UNTRACED,
 	}
 	for _, n := range namespaces {
 		flags = append(flags, n, n|uint64(syscall.SIGCHLD), n|pthread, n<<32|pthread)
 	}
 	for number := range uint64(lastNumber + 1) {
-		flags = append(flags, number, number<<32, number<<32|number, number|unix.CLONE_THREAD, number<<32|pthread)
+		flags = append(flags, number, number<<32, number<<32|number, number|unix.CLONE_THREAD, number|shares, number<<32|pthread)
 	}
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		filters := filtersFor(t, target)
@@ -119,7 +124,7 @@ func TestSeccompClone(t *testing.T) {
 		for _, f := range flags {
 			// Of the flags the kernel looks at the lower half alone. Refusing more for the upper half is no harm.
 			want := seccomp.ActionErrno | seccomp.Action(syscall.EPERM)
-			if f&unix.CLONE_THREAD != 0 && f&newNamespaces == 0 {
+			if low := f & 0xffff_ffff; low&shares == shares && low&^(shares|extras|unix.CLONE_CHILD_SETTID|unix.CLONE_DETACHED) == 0 {
 				want, allowed = seccomp.ActionAllow, allowed+1
 			}
 			got := filters.run(t, call{number: target.SyscallNames["clone"], arch: uint32(target.ID), args: [6]uint64{f}})
@@ -183,15 +188,18 @@ func TestSeccompForeign(t *testing.T) {
 // TestSeccompNames: a name that is misspelt would be left out on both architectures, unnoticed.
 func TestSeccompNames(t *testing.T) {
 	// arm64 came late and never had the calls that a newer one had replaced by then. Its newfstatat is in the table as fstatat.
-	legacy := strings.Fields(`open creat stat lstat access readlink mkdir rmdir unlink rename link symlink chmod newfstatat utime utimes futimesat dup2 pipe
-		poll select epoll_create epoll_wait eventfd pause alarm getpgrp time arch_prctl`)
-	var missing []string
-	for _, name := range allowedCalls {
-		if _, known := arch.X86_64.SyscallNames[name]; !known && name != "fstatat" {
-			t.Errorf("x86_64 has no %s", name)
-		}
-		if _, known := arch.AARCH64.SyscallNames[name]; !known {
-			missing = append(missing, name)
+	legacy := strings.Fields(`open creat stat lstat access readlink mkdir rmdir unlink rename link symlink chmod newfstatat dup2 pipe
+		poll select epoll_wait pause alarm getpgrp time arch_prctl`)
+	var missing, all []string
+	for _, c := range jobCalls {
+		for name := range strings.FieldsSeq(c.names) {
+			all = append(all, name)
+			if _, known := arch.X86_64.SyscallNames[name]; !known && name != "fstatat" {
+				t.Errorf("x86_64 has no %s", name)
+			}
+			if _, known := arch.AARCH64.SyscallNames[name]; !known {
+				missing = append(missing, name)
+			}
 		}
 	}
 	slices.Sort(legacy)
@@ -199,26 +207,84 @@ func TestSeccompNames(t *testing.T) {
 	if !slices.Equal(legacy, missing) {
 		t.Errorf("aarch64 lacks %q; expected are %q", missing, legacy)
 	}
-	if once := slices.Compact(slices.Sorted(slices.Values(allowedCalls))); len(once) != len(allowedCalls) {
+	if once := slices.Compact(slices.Sorted(slices.Values(all))); len(once) != len(all) {
 		t.Error("a name is listed twice")
+	}
+	for _, c := range slices.Concat(processCalls, sharedUIDCalls) {
+		for name := range strings.FieldsSeq(c.names) {
+			if !slices.Contains(all, name) {
+				t.Errorf("%s is answered otherwise at level process, and not at all at the other", name)
+			}
+		}
 	}
 }
 
-// TestSeccompExcept: what is excepted is refused, and nothing else is.
-func TestSeccompExcept(t *testing.T) {
-	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
-		program, err := encodeProgram(jobFilter(target, "sendmsg"))
-		if err != nil {
-			t.Fatal(err)
+// TestSeccompReasons: a call that nobody can say what for is one that a job does not have.
+func TestSeccompReasons(t *testing.T) {
+	said := map[string]string{}
+	for _, c := range slices.Concat(jobCalls, processCalls, sharedUIDCalls) {
+		if len(strings.Fields(c.why)) < 2 {
+			t.Errorf("%s: %q is no reason", c.names, c.why)
 		}
-		all, less := filtersFor(t, target), filters{disassemble(t, program)}
-		for number := range lastNumber + 1 {
-			want := all.verdict(t, target, number)
-			if target.SyscallNumbers[number] == "sendmsg" {
-				want = "EPERM"
+		if before, again := said[c.why]; again {
+			t.Errorf("%s: the reason is that of %s", c.names, before)
+		}
+		said[c.why] = c.names
+		if c.reply == refused {
+			t.Errorf("%s: what is refused is not listed", c.names)
+		}
+	}
+}
+
+// TestSeccompOwnPID: wherever the runner is told to write its pid, a filter for that pid has it, and nowhere else.
+func TestSeccompOwnPID(t *testing.T) {
+	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		for _, pid := range []uint32{1, 3, 4711, 4194303} {
+			p, err := newJobProgram(target, Process, true)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := less.verdict(t, target, number); got != want {
-				t.Errorf("%s: %d gets %s, not %s", target.Name, number, got, want)
+			code, err := hex.DecodeString(p.Code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range p.PIDAt {
+				binary.NativeEndian.PutUint32(code[at:], pid)
+			}
+			for _, at := range p.ClockAt {
+				binary.NativeEndian.PutUint32(code[at:], ^pid<<3)
+			}
+			want, err := encodeProgram(jobFilter(target, pid, callsOf(Process, true)...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(code, want) || len(p.PIDAt) == 0 || len(p.ClockAt) == 0 {
+				t.Errorf("%s: written over, it is not the filter of process %d", target.Name, pid)
+			}
+		}
+	}
+}
+
+// TestSeccompLevels: what level Process, and jobs with the worker's uid, are answered otherwise, and that nothing else is.
+func TestSeccompLevels(t *testing.T) {
+	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		full := filtersFor(t, target)
+		for _, c := range []struct {
+			level  Level
+			shared bool
+			quiet  string
+		}{
+			{Namespaces, false, ""}, {Namespaces, true, ""}, {Process, false, "utimensat"}, {Process, true, "utimensat chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat"},
+		} {
+			filters := programOf(t, jobFilter(target, usualPID, callsOf(c.level, c.shared)...))
+			for number := range lastNumber + 1 {
+				want := full.verdict(t, target, number)
+				if slices.Contains(strings.Fields(c.quiet), target.SyscallNumbers[number]) {
+					want = "success"
+				}
+				if got := filters.verdict(t, target, number); got != want {
+					t.Errorf("%s, %s, %v: %d gets %s, not %s", target.Name, c.level, c.shared, number, got, want)
+				}
 			}
 		}
 	}
@@ -250,7 +316,12 @@ type filters []*bpf.VM
 // filtersFor assembles the job's filter for an architecture and takes it from the bytes that the kernel is given.
 func filtersFor(t *testing.T, target *arch.Info) filters {
 	t.Helper()
-	program, err := encodeProgram(jobFilter(target))
+	return programOf(t, jobFilter(target, usualPID, jobCalls...))
+}
+
+func programOf(t *testing.T, filter []bpf.Instruction) filters {
+	t.Helper()
+	program, err := encodeProgram(filter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,9 +332,14 @@ func filtersFor(t *testing.T, target *arch.Info) filters {
 func TestSeccompSearch(t *testing.T) {
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		var names []string
-		for _, name := range allowedCalls {
-			if _, known := target.SyscallNames[name]; known {
-				names = append(names, name)
+		other := map[int]bool{} // those have tests of their own
+		for _, c := range jobCalls {
+			for name := range strings.FieldsSeq(c.names) {
+				number, known := target.SyscallNames[name]
+				if known && c.reply == allowed {
+					names = append(names, name)
+				}
+				other[number] = known && c.reply != allowed || other[number]
 			}
 		}
 		policy := seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: names}}}
@@ -276,8 +352,7 @@ func TestSeccompSearch(t *testing.T) {
 		}
 		list, tree := filters{disassemble(t, program)}, filtersFor(t, target)
 		for number := range 1 << 16 {
-			switch target.SyscallNumbers[number] {
-			case "clone", "clone3", "socketpair": // have tests of their own
+			if other[number] {
 				continue
 			}
 			c := call{number: number, arch: uint32(target.ID)}
@@ -356,6 +431,10 @@ func (f filters) verdict(t *testing.T, target *arch.Info, number int) string {
 			said["EPERM"] = true
 		case seccomp.ActionErrno | seccomp.Action(syscall.ENOSYS):
 			said["ENOSYS"] = true
+		case seccomp.ActionErrno | seccomp.Action(syscall.ENOTSOCK):
+			said["ENOTSOCK"] = true
+		case seccomp.ActionErrno:
+			said["success"] = true
 		default:
 			said[fmt.Sprintf("%#x", uint32(action))] = true
 		}

@@ -27,6 +27,7 @@ type settings struct {
 	// Modules are run before the runner's own: name and source.
 	Modules      [][2]string      `json:"-"`
 	Preload      []string         `json:"preload"`
+	Optional     []string         `json:"optional"` // those of Preload that it starts without
 	Rehearse     bool             `json:"rehearse"`
 	Study        bool             `json:"study"`
 	Once         bool             `json:"once"`
@@ -35,11 +36,16 @@ type settings struct {
 	UID          *int             `json:"uid"`
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
-	Seccomp      string           `json:"seccomp"`
-	Denied       []string         `json:"denied"`
-	ResultBytes  int              `json:"result_bytes"`
+	Seccomp      *jobProgram      `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
+	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
+	Machine     *machine `json:"machine"`
+	MemoryMB    int      `json:"memory_mb"`
+	Denied      []string `json:"denied"`
+	ResultBytes int      `json:"result_bytes"`
 	// Limits are the numbers that errors name.
-	Limits map[string]int `json:"limits"`
+	Limits     map[string]int `json:"limits"`
+	Files      int            `json:"files"`
+	FilesBytes int            `json:"files_bytes"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.
@@ -54,6 +60,9 @@ type server struct {
 	level              Level
 	limits             Limits
 	versions           map[string]string
+	// loaded has the first names of what it has loaded beside the standard library; unloaded says why optional libraries do not load.
+	loaded   map[string]bool
+	unloaded map[string]string
 	// base is what a child had before its job, firstRSS the server's own resident size after its first.
 	base     sizes
 	firstRSS int64
@@ -89,6 +98,7 @@ type server struct {
 	disk    *disk // at level Process
 	// unweighed is the plan's.
 	unweighed bool
+	jobUID    int // outside
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -107,9 +117,9 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	v := &server{
-		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
+		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, comeBack: func() error { return nil },
+		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.ids.job, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
@@ -148,7 +158,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		}
 	}()
 	theirs.Close()
-	set := p.settings(s, w.preload)
+	set := p.settings(s, w)
 	if err := v.boot(p, set, w.givesWay); err != nil {
 		return nil, err
 	}

@@ -318,7 +318,7 @@ type ending struct {
 func (b *broker) finish(ctx context.Context, c *claim, end ending) (bool, error) {
 	code, message := "", ""
 	if end.err != nil {
-		code, message = string(end.err.Code), end.err.Message
+		code, message = string(end.err.Code), shortened(end.err.Message, maxShort) // for the list, which reads those of many
 	}
 	reserve, budget := 0, b.outcomeBytes()
 	if end.reserve {

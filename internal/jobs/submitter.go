@@ -70,7 +70,7 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 		text, _ := answer[1].(string)
 		switch accepted {
 		case 1:
-			s.created, _ = micros(text)
+			s.created = micros(text)
 			s.handed = len(answer) > 2 && answer[2] == int64(1)
 		case 2:
 			s.refused = text

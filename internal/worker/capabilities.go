@@ -35,6 +35,8 @@ type limits struct {
 	Threads     int   `json:"threads"`
 	OutputBytes int   `json:"output_bytes"`
 	ResultBytes int   `json:"result_bytes"`
+	Files       int   `json:"files"`
+	FilesBytes  int   `json:"files_bytes"`
 }
 
 func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawMessage, error) {
@@ -47,7 +49,7 @@ func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawM
 		Cgroups: pool.Enforced(),
 		Limits: limits{
 			TimeoutMS: cfg.JobTimeout.Milliseconds(), MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
-			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes,
+			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
 		},
 		Denied: append([]string{}, cfg.DeniedNames...),
 	}

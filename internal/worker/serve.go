@@ -22,10 +22,10 @@ import (
 func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.Pool, error) {
 	c := jail.Config{
 		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), Spare: cfg.JailSpare, MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge,
-		Cgroup: jail.CgroupUse(cfg.JailCgroup), Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
+		Cgroup: jail.CgroupUse(cfg.JailCgroup), SharedUID: jail.SharedUID(cfg.JailSharedUID), Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
 		Limits: jail.Limits{
 			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
-			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes,
+			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
 		},
 	}
 	if cfg.Jail != "auto" {

@@ -104,7 +104,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "docs/api.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "docs/api.md", "docs/jail.md"}
 
 // TestLinks follows what the documents point to inside the repository: files, headings and make targets.
 func TestLinks(t *testing.T) {

@@ -62,10 +62,13 @@ type job struct {
 		MIME     string `json:"mime"`
 		Content  string `json:"content"`
 		Encoding string `json:"encoding"`
+		Reason   string `json:"reason"`
 	} `json:"files"`
 	Truncated struct {
-		Stdout bool `json:"stdout"`
-		Stderr bool `json:"stderr"`
+		Stdout  bool `json:"stdout"`
+		Stderr  bool `json:"stderr"`
+		Files   bool `json:"files"`
+		Unnamed int  `json:"unnamed_files"`
 	} `json:"truncated"`
 	Usage struct {
 		WallMS          float64 `json:"wall_ms"`

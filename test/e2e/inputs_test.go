@@ -65,12 +65,15 @@ def main():
 `, files: []file{
 		{Path: "data.csv", Content: "a,b\n1,é\n"}, {Path: "conf/deep/a.json", Content: `{"k": [1]}`, Encoding: "utf-8"}, {Path: "raw.bin", Content: "AP/+", Encoding: "base64"},
 	}, result: `[[{"a":"1","b":"é"}],{"k":[1]},"AP/+",["conf","conf/deep","conf/deep/a.json","data.csv","raw.bin"]]`},
-	{name: "file shadows nothing that is loaded", script: `
-import helper, json
+	{name: "a module of one's own goes before Python's", script: `
+import helper, json, fractions, statistics
 
 def main():
-    return [helper.N, json.dumps([1])]
-`, files: []file{{Path: "helper.py", Content: "N = 5"}, {Path: "json.py", Content: "raise ImportError"}}, result: `[5,"[1]"]`},
+    return [helper.N, json.dumps([1]), statistics.report(), fractions.half(8), float("nan")]
+`, files: []file{
+		{Path: "helper.py", Content: "N = 5"}, {Path: "json.py", Content: "def dumps(x):\n    return 'ours'\n"},
+		{Path: "statistics.py", Content: "def report():\n    return 'ours'\n"}, {Path: "fractions.py", Content: "def half(n):\n    return n // 2\n"},
+	}, result: `[5,"ours","ours",4,null]`},
 	{name: "pandas reads a file", script: `
 import pandas as pd
 

@@ -172,7 +172,7 @@ def main():
     Path("a/deep/x.bin").write_bytes(b"\xff\x00")
     Path("empty").touch()
     Path("link").symlink_to("/etc/passwd")
-`, want: "a/deep/x.bin:2:base64:/wA=\nb.txt:3:utf-8:é\n\nempty:0:utf-8:\n"},
+`, want: "a/deep/x.bin:2:base64:/wA=\nb.txt:3:utf-8:é\n\nempty:0:utf-8:\nlink:11:link:\n"},
 		{name: "changed, kept and removed", files: []file{{Path: "in/a", Content: "1"}, {Path: "in/b", Content: "2"}, {Path: "c", Content: "3"}}, script: `
 from pathlib import Path
 
@@ -190,6 +190,14 @@ def main():
     posix.chdir("/usr")
 `, want: "d/x:1:utf-8:1\n"},
 		{name: "control characters", script: `def main(): open("c", "wb").write(bytes(3000)) and None`, want: "c:3000:base64:" + repeated("A", 4000) + "\n"},
+		{name: "of libraries and hidden", script: `
+from pathlib import Path
+
+def main():
+    for name in (".cache/x", ".config/matplotlib/y", "fontlist-v330.json", "__pycache__/z", "a/__pycache__/z", ".pytest_cache/v", ".env", "a/.cache/kept"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("1")
+`, want: ".env:1:utf-8:1\na/.cache/kept:1:utf-8:1\n"},
 		{name: "left by a script that failed", script: `
 def main():
     open("partial", "w").write("so far")
@@ -200,7 +208,7 @@ def main():
 			j := c.job(t, c.execute(t, request{Script: source(e.script), Files: e.files}))
 			var got strings.Builder
 			for _, f := range j.Files {
-				got.WriteString(strings.Join([]string{f.Path, digits(f.Size), f.Encoding, f.Content}, ":") + "\n")
+				got.WriteString(strings.Join([]string{f.Path, digits(f.Size), f.Encoding + f.Reason, f.Content}, ":") + "\n")
 			}
 			if got.String() != e.want {
 				t.Errorf("got %q, want %q", got.String(), e.want)

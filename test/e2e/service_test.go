@@ -36,6 +36,7 @@ func tables(t *testing.T, s *harness.Service) {
 		programs []program
 	}{
 		{"main", mains}, {"syntax", syntax}, {"types", types}, {"numpy", numpyPrograms}, {"pandas", pandasPrograms}, {"inputs", inputs}, {"output", output},
+		{"machine", machine.programs()},
 	} {
 		t.Run(table.name, func(t *testing.T) {
 			for _, p := range table.programs {
@@ -43,8 +44,11 @@ func tables(t *testing.T, s *harness.Service) {
 			}
 		})
 	}
+	t.Run("libraries", func(t *testing.T) { testLibraries(t, c) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, c) })
 	t.Run("files", func(t *testing.T) { testFiles(t, c) })
+	t.Run("files of every end", func(t *testing.T) { testFilesOfEveryEnd(t, c) })
+	t.Run("ends", func(t *testing.T) { testEnds(t, c) })
 	t.Run("wrong", func(t *testing.T) {
 		for _, w := range wrong {
 			t.Run(w.name, func(t *testing.T) { w.test(t, c) })

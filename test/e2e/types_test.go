@@ -1,5 +1,7 @@
 package e2e
 
+import "strconv"
+
 // types are results of every type that has a JSON.
 var types = []program{
 	{name: "plain", script: `
@@ -145,4 +147,51 @@ def main():
 `, result: repeated(`{"a":[`, 500) + "null" + repeated(`]}`, 500)},
 	{name: "large", script: `def main(): return {"s": "x" * 1000000, "l": list(range(3))}`, result: `{"s":"` + repeated("x", 1000000) + `","l":[0,1,2]}`},
 	{name: "order is kept", script: `def main(): return {"z": 1, "a": 2, "m": {"y": 1, "b": 2}}`, result: `{"z":1,"a":2,"m":{"y":1,"b":2}}`},
+	{name: "what behaves as a list", script: `
+import array, collections, itertools
+
+def count():
+    yield 1
+    yield {"two": 2}
+
+def main():
+    d = {"a": 1, "b": 2}
+    return [d.keys(), d.values(), d.items(), range(3), collections.deque([7, 8]), map(str, [1]), zip("ab", [1, 2]), filter(None, [0, 1]), count(), enumerate("x"),
+            reversed([1, 2]), itertools.islice(itertools.count(), 2), array.array("d", [1.5]), collections.UserList([1]), (n * n for n in [2])]
+`, result: `[["a","b"],[1,2],[["a",1],["b",2]],[0,1,2],[7,8],["1"],[["a",1],["b",2]],[1],[1,{"two":2}],[[0,"x"]],[2,1],[0,1],[1.5],[1],[4]]`},
+	{name: "a generator as main", script: "def main():\n    for n in range(10000):\n        yield n\n", result: tenThousand()},
+	{name: "what behaves as a dict", script: `
+import collections, types
+
+def main():
+    return [collections.UserDict(a=1), types.MappingProxyType({"b": 2}), collections.ChainMap({"c": 3}, {"d": 4}), types.SimpleNamespace(e=5),
+            collections.Counter("aab"), collections.OrderedDict(f=6), collections.defaultdict(list, g=[7])]
+`, result: `[{"a":1},{"b":2},{"d":4,"c":3},{"e":5},{"a":2,"b":1},{"f":6},{"g":[7]}]`},
+	{name: "texts", script: `
+import collections, ipaddress, pathlib, uuid
+from fractions import Fraction
+
+def main():
+    return {"id": uuid.UUID(int=5), "path": pathlib.Path("out/a.csv"), "ip": [ipaddress.ip_address("10.0.0.1"), ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_address("::1")],
+            "third": Fraction(1, 3), "text": collections.UserString("u"), uuid.UUID(int=1): {pathlib.PurePosixPath("a"): Fraction(4, 2)}}
+`, result: `{"id":"00000000-0000-0000-0000-000000000005","path":"out/a.csv","ip":["10.0.0.1","10.0.0.0/8","::1"],"third":"1/3","text":"u",` +
+		`"00000000-0000-0000-0000-000000000001":{"a":"2"}}`},
+	{name: "named tuples in containers", script: `
+from typing import NamedTuple
+
+class Point(NamedTuple):
+    x: int
+    y: float
+
+def main():
+    return {"points": [Point(1, 2.5), Point(3, float("nan"))], "by": {1: Point(0, 0.5), 2: "x"}}
+`, result: `{"points":[[1,2.5],[3,null]],"by":{"1":[0,0.5],"2":"x"}}`},
+}
+
+func tenThousand() string {
+	list := []byte("[0")
+	for n := int64(1); n < 10000; n++ {
+		list = strconv.AppendInt(append(list, ','), n, 10)
+	}
+	return string(append(list, ']'))
 }

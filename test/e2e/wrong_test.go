@@ -67,7 +67,7 @@ func first(n int, s string) string { return s[:min(n, len(s))] }
 
 const noMain = "Script must contain a main() function"
 
-var wrong = concat(unparsable, mainless, dangerous, unwritable, exceptions)
+var wrong = concat(unparsable, mainless, dangerous, unwritable, exceptions, walled)
 
 func concat(tables ...[]mistake) (all []mistake) {
 	for _, t := range tables {
@@ -120,7 +120,7 @@ def main():
 	{name: "no character of Python's", script: `
 def main():
     return “quoted”
-`, status: 400, code: "syntax_error", kind: "SyntaxError", message: "Syntax error on line 2: invalid character '“' (U+201C)", line: 2},
+`, status: 400, code: "syntax_error", kind: "SyntaxError", message: "Syntax error on line 2: invalid character '“' (U+201C); quotation marks are \" or ' in Python, not typographic ones", line: 2},
 	{name: "too many brackets", script: "x = " + repeated("(", 300) + repeated(")", 300), status: 400, code: "syntax_error", kind: "SyntaxError", message: "Syntax error on line 1: too many nested parentheses", line: 1},
 	{name: "too deep for the compiler", script: "x = 1" + repeated("+1", 100000), status: 400, code: "syntax_error", kind: "RecursionError", message: "Syntax error: the script is nested too deeply, or too long, for Python to compile"},
 	{name: "too deep for the parser", script: "x = " + repeated("-", 100000) + "1", status: 400, code: "syntax_error", kind: "MemoryError", message: "Syntax error: the script is nested too deeply, or too long, for Python to compile"},
@@ -130,6 +130,18 @@ def main():
 def main():
     await x
 `, status: 400, code: "syntax_error", kind: "SyntaxError", message: "Syntax error on line 2: 'await' outside async function", line: 2},
+	{name: "a Markdown fence", script: "```python\ndef main():\n    return 1\n```\n", status: 400, code: "syntax_error", kind: "SyntaxError",
+		message: "Syntax error on line 1: invalid syntax; the script stands in a Markdown fence: send only what is between its ``` lines", line: 1},
+	{name: "a Markdown fence behind a sentence", script: "Here is the code:\n\n```\ndef main():\n    return 1\n```\n", status: 400, code: "syntax_error", kind: "SyntaxError",
+		message: "Syntax error on line 1: invalid syntax; the script stands in a Markdown fence...", line: 1},
+	{name: "half a Markdown fence", script: "def main():\n    return 1\n```\n", status: 400, code: "syntax_error", kind: "SyntaxError",
+		message: "Syntax error on line 3: invalid syntax; the script stands in a Markdown fence...", line: 3},
+	{name: "another kind of space", script: "def main():\n\u00a0   return 1\n", status: 400, code: "syntax_error", kind: "SyntaxError",
+		message: "Syntax error on line 2: invalid non-printable character U+00A0; that is a space as web pages...", line: 2},
+	{name: "a notebook's command", script: "!pip install x\ndef main(): ...\n", status: 400, code: "syntax_error", kind: "SyntaxError",
+		message: "Syntax error on line 1: invalid syntax; lines that begin with % or !...", line: 1},
+	{name: "a mistake behind a fence in a string", script: "x = \"\"\"\n```\n\"\"\"\ndef main(:\n", status: 400, code: "syntax_error", kind: "SyntaxError",
+		message: "Syntax error on line 4: invalid syntax", line: 4},
 	{name: "not Python at all", script: `console.log("hi"); function main() { return 1 }`, status: 400, code: "syntax_error", kind: "SyntaxError", message: "Syntax error on line 1: invalid syntax", line: 1},
 }
 
@@ -204,7 +216,7 @@ var dangerous = []mistake{
 
 func forbidden(name, script, what string, line int) mistake {
 	return mistake{name: name, script: script, status: 400, code: "dangerous_import", line: line,
-		message: "Dangerous import detected: " + what + " (line " + strconv.Itoa(line) + ")"}
+		message: "Dangerous import detected: " + what + " (line " + strconv.Itoa(line) + "); ..."}
 }
 
 // unwritable: results that have no JSON.
@@ -213,14 +225,21 @@ var unwritable = []mistake{
 	notJSON("function", `def main(): return {"f": main}`, "function at result['f']"),
 	notJSON("lambda in a list", `def main(): return [1, [lambda: 1]]`, "function at result[1][0]"),
 	notJSON("complex", `def main(): return {"a": {"b": (1, 2j)}}`, "complex at result['a']['b'][1]"),
-	notJSON("generator", "def main():\n    yield 1", "generator at result"),
-	notJSON("generator expression", `def main(): return (n for n in range(3))`, "generator at result"),
+	notJSON("complex from an iterator", "def main():\n    yield from range(5000)\n    yield {'z': 1j}", "complex at result[5000]['z']"),
 	notJSON("async generator", "async def main():\n    yield 1", "async_generator at result"),
 	notJSON("a coroutine inside", "async def work(): ...\ndef main():\n    return [work()]", "coroutine at result[0]"),
 	notJSON("class", "class A: ...\ndef main(): return {1: A}", "type at result['1']"),
 	notJSON("instance", "class Thing: ...\ndef main(): return Thing()", "Thing at result"),
 	notJSON("module", "import math\ndef main(): return [math]", "module at result[0]"),
-	notJSON("range and views", "def main(): return {'r': range(3)}", "range at result['r']"),
+	notJSON("keys that are one", "def main(): return {'by': {1: 'number', '1': 'text'}}", "the keys 1 and '1', which are the same in JSON, at result['by']"),
+	notJSON("True and its name", "def main(): return [{True: 1, 'true': 2}]", "the keys True and 'true', which are the same in JSON, at result[0]"),
+	notJSON("None and its name", "def main(): return {None: 1, 'null': 2}", "the keys None and 'null', which are the same in JSON, at result"),
+	notJSON("a float and its digits", "def main(): return {'a': {1.5: 1}, 'b': {'1.5': 1, 1.5: 2}}", "the keys '1.5' and 1.5, which are the same in JSON, at result['b']"),
+	notJSON("a date and its text", "import datetime\ndef main(): return {datetime.date(2026, 1, 2): 1, '2026-01-02': 2}",
+		"the keys datetime.date(2026, 1, 2) and '2026-01-02', which are the same in JSON, at result"),
+	notJSON("an enum and its value", "import enum\nclass E(enum.Enum):\n    A = 'a'\ndef main(): return {E.A: 1, 'a': 2}",
+		"the keys <E.A: 'a'> and 'a', which are the same in JSON, at result"),
+	notJSON("numpy's key and Python's", "import numpy as np\ndef main(): return {np.datetime64('2026'): 1, '2026': 2}", "the keys numpy.datetime64('2026') and '2026', which are the same in JSON, at result"),
 	notJSON("exception", "def main(): return ValueError('x')", "ValueError at result"),
 	notJSON("open file", "def main(): return open('x', 'w')", "TextIOWrapper at result"),
 	notJSON("a value inside itself", "def main():\n    a = [1]\n    a.append({'a': a})\n    return a", "a value that contains itself at result[1]['a']"),
@@ -364,7 +383,7 @@ def main():
 	{name: "a module that is not there", script: `
 import no_such_library
 def main(): ...
-`, status: 500, code: "exception", kind: "ModuleNotFoundError", message: "Script execution failed: ModuleNotFoundError: No module named 'no_such_library' (line 1)", line: 1},
+`, status: 500, code: "exception", kind: "ModuleNotFoundError", message: "Script execution failed: ModuleNotFoundError: No module named 'no_such_library' (line 1); no_such_library is not installed...", line: 1},
 	{name: "a SyntaxError at run time", script: `
 import ast
 def main():

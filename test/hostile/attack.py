@@ -35,6 +35,15 @@ NUMBERS = {
     "mount_setattr": (442, 442), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
     "socket": (41, 198), "mknodat": (259, 33), "capset": (126, 91), "setuid": (105, 146), "setresuid": (117, 147), "setgroups": (116, 159),
     "prctl": (157, 167), "statmount": (457, 457), "listmount": (458, 458),
+    "inotify_init1": (294, 26), "timer_create": (222, 107), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240), "mlock": (149, 228),
+    "mlock2": (325, 284), "preadv2": (327, 286), "pwritev2": (328, 287), "mincore": (27, 232), "cachestat": (451, 451), "readahead": (187, 213),
+    "splice": (275, 76), "tee": (276, 77), "vmsplice": (278, 75), "sendmsg": (46, 211), "recvmsg": (47, 212), "sendmmsg": (307, 269),
+    "sendto": (44, 206), "socketpair": (53, 199), "setsockopt": (54, 208), "getsockopt": (55, 209), "futex": (202, 98), "membarrier": (324, 283),
+    "madvise": (28, 233), "ioctl": (16, 29), "fcntl": (72, 25), "prlimit64": (302, 261), "sched_setaffinity": (203, 122), "sched_getaffinity": (204, 123),
+    "sched_getscheduler": (145, 120), "sched_getparam": (143, 121), "sched_getattr": (315, 275), "sched_rr_get_interval": (148, 127),
+    "getpgid": (121, 155), "getsid": (124, 156), "getpriority": (140, 141), "setpriority": (141, 140), "ioprio_get": (252, 31),
+    "clock_gettime": (228, 113), "get_robust_list": (274, 100), "capget": (125, 90), "tkill": (200, 130), "tgkill": (234, 131), "kill": (62, 129),
+    "sync": (162, 81), "syncfs": (306, 267), "pipe2": (293, 59), "close_range": (436, 436), "signalfd4": (289, 74),
 }
 
 

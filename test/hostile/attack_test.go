@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"safepy/test/harness"
 )
@@ -108,9 +109,27 @@ func (a *attack) judge(t *testing.T, s *service, j *job) {
 	if limit := time.Duration(a.timeoutMS) * time.Millisecond; limit > 0 && j.took > limit+5*time.Second {
 		t.Errorf("it was answered after %s, with a limit of %s", j.took, limit)
 	}
+	whole, named, size, folders := 0, 0, 0, map[string]bool{}
 	for _, f := range j.Files {
-		if f.Size < 0 || f.Path == "" || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || strings.HasPrefix(f.Path, "..") || strings.ContainsRune(f.Path, 0) {
-			t.Errorf("an output file %q of %d bytes", f.Path, f.Size)
+		if f.Size < 0 || f.Path == "" || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || strings.HasPrefix(f.Path, "..") ||
+			len(f.Path) > 512 || strings.Count(f.Path, "/") > 15 || strings.ContainsFunc(f.Path, unicode.IsControl) || (f.Content == nil) != (f.Reason != "") {
+			t.Errorf("an output file %q of %d bytes, %s", f.Path, f.Size, f.Reason)
+		}
+		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
+		if f.Content != nil {
+			whole, size = whole+1, size+int(f.Size)
+		} else {
+			named++
+		}
+	}
+	if whole > 32 || size > 4<<20 || named > 256 {
+		t.Errorf("%d output files of %d bytes, and %d that are named", whole, size, named)
+	}
+	for _, f := range j.Files {
+		if folders[f.Path] {
+			t.Errorf("the output file %q is a folder's name, too", f.Path)
 		}
 	}
 	if check := checks[a.name]; check != nil {
@@ -136,13 +155,22 @@ var checks = map[string]func(t *testing.T, j *job){
 			t.Errorf("an error of %d bytes", len(j.whole))
 		}
 	},
-	"fs_links_out": func(t *testing.T, j *job) {
-		for _, f := range j.Files {
-			if f.Path != "honest.txt" && f.Path != "attack.py" {
-				t.Errorf("%s is no file that the job wrote", f.Path)
-			}
+	"fs_links_out":   honestFiles,
+	"fs_left_killed": honestFiles,
+	"spoof_bytes": func(t *testing.T, j *job) {
+		if len(j.whole) > 1<<20 || len(j.Error.Message) > 9<<10 || len(j.Error.Type) > 200 || strings.ContainsAny(j.Error.Type, "\n\x1b[") {
+			t.Errorf("an error of %d bytes, of type %.300q", len(j.whole), j.Error.Type)
 		}
 	},
+}
+
+// honestFiles: what comes back with its content is what the job itself has written; all else is only named.
+func honestFiles(t *testing.T, j *job) {
+	for _, f := range j.Files {
+		if f.Content != nil && *f.Content != "" && f.Path != "honest.txt" && f.Path != "attack.py" {
+			t.Errorf("%s is no file that the job wrote", f.Path)
+		}
+	}
 }
 
 // readAttacks reads what every file says of itself; one that says too little fails.

@@ -21,6 +21,8 @@ type bait struct {
 	redis                      string
 
 	contacts atomic.Int64
+	// before is what the host says of folder and secret when they have been laid.
+	before []string
 }
 
 func layBait(t *testing.T, redisURL string) *bait {
@@ -42,7 +44,38 @@ func layBait(t *testing.T, redisURL string) *bait {
 		}
 	}
 	b.listen(t)
+	b.before = b.metadata(t)
 	return b
+}
+
+// give makes a user the owner of all of it.
+func (b *bait) give(t *testing.T, uid int) {
+	t.Helper()
+	for _, path := range []string{filepath.Dir(b.secretPath), b.folder, b.secretPath, b.unix} {
+		if err := os.Chown(path, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.before = b.metadata(t)
+}
+
+// metadata is what can be changed of files without opening them. A folder's times are left out: the test itself looks into it, and removes
+// from it what should not be there.
+func (b *bait) metadata(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, path := range []string{b.folder, b.secretPath, b.unix, filepath.Dir(b.secretPath)} {
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := path + " " + info.Mode().String()
+		if !info.IsDir() {
+			said += " " + info.ModTime().String()
+		}
+		all = append(all, said)
+	}
+	return all
 }
 
 // listen opens the listeners and counts whoever comes, until the test ends.
@@ -131,6 +164,10 @@ func (b *bait) untouched(t *testing.T) {
 	for _, e := range entries {
 		t.Errorf("the host's folder has a new entry: %s", e.Name())
 		os.RemoveAll(filepath.Join(b.folder, e.Name()))
+	}
+	if now := b.metadata(t); !slices.Equal(now, b.before) {
+		t.Errorf("the host's files are %q and were %q", now, b.before)
+		b.before = now
 	}
 	if now, err := os.ReadFile(b.secretPath); err != nil || string(now) != b.secret {
 		t.Errorf("the host's file was changed: %q %v", now, err)

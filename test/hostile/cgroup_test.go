@@ -38,7 +38,7 @@ func TestCgroups(t *testing.T) {
 			}
 			s.cancel(t, id)
 		})
-		t.Run("memory that is no address space", func(t *testing.T) {
+		t.Run("memory that is the kernel's", func(t *testing.T) {
 			j := s.run(t, request{Script: hoard})
 			if j.Error == nil || j.Error.Code != "memory_limit" {
 				t.Errorf("it ended like this: %.500s", j.whole)
@@ -74,7 +74,7 @@ def main():
     end.wait()
 `
 
-// hoard stays within every rlimit. What fills its sockets is the kernel's memory, and its files lie in memory or on a disk.
+// hoard stays within its limits. What fills its sockets is the kernel's memory, and its files lie in memory or on a disk.
 const hoard = `
 import socket
 def main():

@@ -20,10 +20,13 @@ type job struct {
 	Error  *struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
+		Type    string `json:"type"`
 	} `json:"error"`
 	Files []struct {
-		Path string `json:"path"`
-		Size int64  `json:"size"`
+		Path    string  `json:"path"`
+		Size    int64   `json:"size"`
+		Content *string `json:"content"`
+		Reason  string  `json:"reason"`
 	} `json:"files"`
 	Usage struct {
 		WallMS          float64 `json:"wall_ms"`

@@ -121,10 +121,11 @@ func nobody(t *testing.T) *exec.Cmd {
 	}
 	worker = exec.Command(copied)
 	worker.Dir = "/"
-	const uid = 65534
-	worker.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	worker.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyUID, Gid: nobodyUID}}
 	return worker
 }
+
+const nobodyUID = 65534
 
 // rootTree is what level process confines jobs to, laid out by the script that also makes the images' own.
 func rootTree(t *testing.T) string {

@@ -55,6 +55,49 @@ def main(**_):
     return found
 `
 
+// speaker locks whatever all jobs can open, in every way, and stays for a while.
+const speaker = `
+import fcntl, os, time
+def main(**_):
+    kept = []
+    for path in ("/dev/null", "/dev/zero", "/etc/ld.so.cache", os.__file__):
+        try:
+            kept.append(open(path, "rb"))
+        except OSError:
+            continue
+        for lock in (lambda f: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda f: fcntl.lockf(f, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, 42)):
+            try:
+                lock(kept[-1])
+            except OSError:
+                pass
+        try:
+            os.utime(path)
+        except OSError:
+            pass
+    time.sleep(1)
+`
+
+// listener asks whether anybody has.
+const listener = `
+import fcntl, os, struct
+def main(**_):
+    heard = []
+    for path in ("/dev/null", "/dev/zero", "/etc/ld.so.cache", os.__file__):
+        try:
+            f = open(path, "rb")
+        except OSError:
+            continue
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            heard.append("flock on " + path)
+        for command in (fcntl.F_GETLK, 36):
+            answer = fcntl.fcntl(f, command, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+            if struct.unpack_from("h", answer)[0] != fcntl.F_UNLCK:
+                heard.append("a lock on " + path)
+    return heard
+`
+
 // TestNeighbours runs two jobs at once, one of which is after the other.
 func TestNeighbours(t *testing.T) {
 	eachJail(t, 2, func(t *testing.T, s *service) {
@@ -68,6 +111,15 @@ func TestNeighbours(t *testing.T) {
 			v := s.await(t, id, func(status string) bool { return status != "queued" && status != "running" })
 			if want := `{"file":"secret of a neighbour 8642","signals":[],"files":["neighbour.txt"]}`; string(v.Result) != want {
 				t.Errorf("the victim ended like this: %.1000s", v.whole)
+			}
+		})
+		t.Run("locks", func(t *testing.T) {
+			id := s.submit(t, request{Script: speaker})
+			if j := s.run(t, request{Script: listener}); j.Status != "completed" || string(j.Result) != "[]" {
+				t.Errorf("the listener ended like this: %.1000s", j.whole)
+			}
+			if v := s.await(t, id, func(status string) bool { return status != "queued" && status != "running" }); v.Status != "completed" {
+				t.Errorf("the speaker ended like this: %.1000s", v.whole)
 			}
 		})
 		t.Run("processor", func(t *testing.T) {

@@ -25,6 +25,41 @@ def main(**host):
     return {"found": found}
 
 
+def fails(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError:
+        return True
+    return False
+
+
+@attack("other processes, seen")
+def seen(pid, **_):
+    # The first process of a namespace that is as it should be belongs to the job: it holds that.
+    others = [p for p in [*range(2, 4096), pid] if p > 1 and p != os.getpid() and exists(p)]
+    if others:
+        return "processes %r" % others[:5]
+
+
+def exists(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@attack("other processes, signalled")
+def signalled(pid, **_):
+    for target in [*range(2, 4096), pid, -pid] if pid > 1 else [*range(2, 4096), pid]:
+        if target in (0, os.getpid(), os.getppid()):
+            continue  # whose jail it is, and which ends with it
+        if not fails(os.kill, target, 0):
+            return "kill(%d)" % target
+
+
 @attack("network")
 def network(tcp, abstract, **_):
     for family, address in ((socket.AF_INET, ("127.0.0.1", tcp)), (socket.AF_UNIX, "\0" + abstract)):

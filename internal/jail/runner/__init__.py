@@ -4,10 +4,12 @@ server    keeps Python and its libraries warm and forks one child per job
 memory    lays out the server's memory so that a fork costs little
 holder    makes the fresh namespaces that a child enters
 walls     puts a child behind its walls, before it has seen its job
+libraries loads the libraries that scripts use, with the parts and caches that they make on first use
 rehearse  small trusted work that pays a child's page faults before anyone waits
 job       reads the job and sends back its answer
 script    compiles and checks the script, and runs its main()
 files     the job's working directory: the request's files go in, new ones come out
+modules   has the request's own modules take the place of loaded ones
 denied    finds the names that scripts may not use
 encode    turns what main() returned into JSON
 convert   single values that JSON has no word for

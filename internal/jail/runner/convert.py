@@ -3,7 +3,8 @@ import base64
 import datetime
 import decimal
 import enum
-import sys
+
+from runner import modules
 
 UNKNOWN = object()
 
@@ -61,12 +62,12 @@ PLAIN = frozenset([str, int, float, bool, type(None)])
 
 def numpy():
     """numpy, if the script has it: a module of its own with that name is another."""
-    module = sys.modules.get("numpy")
+    module = modules.loaded("numpy")
     return module if hasattr(module, "ndarray") else None
 
 
 def pandas():
-    module = sys.modules.get("pandas")
+    module = modules.loaded("pandas")
     return module if hasattr(module, "DataFrame") and numpy() else None
 
 

@@ -109,6 +109,8 @@ def _wall(error):
     path = code.co_filename if code else ""
     if isinstance(error, OSError):
         return _of_os(error, text, path, line, raised)
+    if raised:
+        return ""
     if isinstance(error, RuntimeError) and text == "can't start new thread":
         return _THREADS
     if isinstance(error, EOFError) and text == "EOF when reading a line":
@@ -117,7 +119,7 @@ def _wall(error):
         return _DISPLAY
     if isinstance(error, ImportError) and "sem_open" in text:
         return _PROCESS
-    return _DISPLAY if _NO_DISPLAY.search(text) and not raised else ""
+    return _DISPLAY if _NO_DISPLAY.search(text) else ""
 
 
 def _of_os(error, text, path, line, raised):

@@ -12,12 +12,16 @@ import os
 import signal
 import time
 
-from runner import linux
+from runner import files, linux
 
 _PRIVATE = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
 
 # How many are made at a time, and thus wait at most.
 _AT_ONCE = 2
+
+# A job's working directory.
+WORKING = "/tmp"
+_WORKING = WORKING.encode()
 
 _PAGE = 4096
 _PAUSE = 34  # the system call's number on x86_64
@@ -85,6 +89,22 @@ class Holders:
         """What this process forks from now on is in its own pid namespace again."""
         linux.setns(self._own, linux.CLONE_NEWPID)
 
+    def directory(self, holder):
+        """The working directory of the job in a holder's namespaces, to be handed on; None where nothing is in it, or it is gone. This
+        process looks at nothing but the directory's size: what lies there is the job's."""
+        try:
+            linux.setns(holder, linux.CLONE_NEWNS)
+        except OSError:
+            return None  # the kernel has ended the holder, too
+        try:
+            if os.stat("/tmp").st_size == files.EMPTY:
+                return None
+            return os.open("/tmp", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        finally:
+            linux.setns(self._own, linux.CLONE_NEWNS)
+
     def make_ahead(self):
         """The next one, so that nobody has to wait for it. What fails here fails when it is needed, if it still does then: a job is
         running, which needs none."""
@@ -114,11 +134,29 @@ def _regions(vdso):
     return [(_PAGE, vdso - _KERNELS - _PAGE), (vdso + _KERNELS, _END - vdso - _KERNELS)] if vdso else [(_PAGE, _END - _PAGE)]
 
 
-def enter(holder, tmpfs_options):
-    """Moves this process into the holder's namespaces, all but the pid namespace, which only a fork can enter, and mounts the
-    job's own working directory there."""
+class Folders:
+    """The job's own folders, of one tmpfs, so that its size counts for both: the working directory, and /dev/shm, which is a link to it."""
+
+    def __init__(self, options, place):
+        """place is where the root has a folder to mount it on; empty where it has none, and the working directory is all there is."""
+        if place:
+            options = options.partition(",uid=")[0]  # only the two folders are the job's
+        self._options, self._tmpfs = options.encode(), (place or WORKING).encode()
+        self._own = [place + WORKING, place + "/shm"] if place else []
+        self._working = self._own and self._own[0].encode()
+
+    def mount(self, uid):
+        linux.mount_tmpfs(self._tmpfs, self._options)
+        if self._own:
+            for folder in self._own:
+                os.mkdir(folder)
+                os.chown(folder, uid, uid)
+            linux.mount_folder(self._working, _WORKING)
+
+
+def enter(holder):
+    """Moves this process into the holder's namespaces, all but the pid namespace, which only a fork can enter."""
     linux.setns(holder, _PRIVATE)
-    linux.mount_tmpfs(b"/tmp", tmpfs_options)
 
 
 def kill(holder):

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from runner import encode, files, hints, linux, report, script, walls
+from runner import encode, ending, files, hints, linux, modules, report, script, streams, walls
 
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
@@ -27,7 +27,9 @@ class Runner:
         self._result_bytes = settings["result_bytes"]
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
-        self._directory = files.Directory(settings["directory"], tmpfs=not settings["once"])
+        self._directory = files.Directory(
+            settings["directory"], tmpfs=not settings["once"], most=settings["files"], size=settings["files_bytes"])
+        self._ending = ending.Ending()
         report.home = hints.home = settings["directory"]
         hints.limits = settings["limits"]
         encode.most = settings["result_bytes"]
@@ -44,6 +46,7 @@ class Runner:
         request = _decode(_read_job(walls.JOB).decode(), 0)[0]
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
         header, body = self._answer(request)
+        self._end(request["script"], header)
         for stream in (sys.stdout, sys.stderr, *self._streams):  # the script may have put its own before ours
             try:
                 stream.flush()
@@ -60,20 +63,38 @@ class Runner:
             os.read(walls.JOB, 1)
         except OSError:
             pass  # closed by the script, with all that it did not know
-        os._exit(0)
+        os._exit(walls.ANSWERED)
+
+    def _end(self, source, header):
+        """Ends the program, and adds to the header what it leaves. The streams are flushed after."""
+        used = self._directory.used()
+        try:
+            used = self._ending.come(source, used) or used
+        except BaseException:  # for want of memory: the answer is there all the same
+            used = True
+        if used:
+            header.update(self._directory.collect())
 
     def _answer(self, request):
         """The answer's header, and the result's JSON."""
         try:
-            self._directory.place(request.get("files") or ())
+            if any(map(streams.named_in, _texts(request))):
+                streams.answer_to_names()
+            if given := request.get("files"):
+                self._directory.place(given)
+                modules.make_way([file["path"] for file in given], self._directory.path)
             body = encode.dumps(script.run(request, self._check))
         except BaseException as error:
             self._ballast.close()
-            return {"error": _document(error, request["script"]), "files": self._directory.collect()}, b""
+            return {"error": _document(error, request["script"])}, b""
         if len(body) > self._result_bytes:
             message = "Script execution failed: the result is %d bytes of JSON, the limit is %d; return less"
             return {"error": {"code": "output_limit", "message": message % (len(body), self._result_bytes)}}, b""
-        return {"files": self._directory.collect()}, body
+        return {}, body
+
+
+def _texts(request):
+    return request["script"], *(file.get("content", "") for file in request.get("files") or ())
 
 
 def _document(error, source):
@@ -95,14 +116,23 @@ def _open_streams():
     # Every write leaves the process at once: what a killed script had printed is not lost with it. Lone surrogates are printed
     # as escapes: print() must not fail where return does not.
     out, err = (
-        io.TextIOWrapper(io.FileIO(fd, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
-        for fd in (walls.STDOUT, walls.STDERR)
+        io.TextIOWrapper(_file(fd, "w", name), "utf-8", "backslashreplace", write_through=True)
+        for fd, name in ((walls.STDOUT, "<stdout>"), (walls.STDERR, "<stderr>"))
     )
     sys.stdout = sys.__stdout__ = out
     sys.stderr = sys.__stderr__ = err
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(walls.STDIN, "r", closefd=False)), "utf-8", "surrogateescape")
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_file(walls.STDIN, "r", "<stdin>")), "utf-8", "surrogateescape")
+    out.mode = err.mode = "w"
+    sys.stdin.mode = "r"
     linux.unbuffer_c_stdout()
     return out, err
+
+
+def _file(fd, mode, name):
+    """As Python names its own."""
+    file = io.FileIO(fd, mode, closefd=False)
+    file.name = name
+    return file
 
 
 def _read_job(fd):

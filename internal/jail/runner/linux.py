@@ -9,7 +9,7 @@ import signal
 CLONE_VM, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x800, 0x10000
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
 
-MS_NOSUID, MS_NODEV = 2, 4
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 4, 2
@@ -159,6 +159,27 @@ def mount_tmpfs(path, options):
         raise _failed("mount tmpfs on " + path.decode())
 
 
+def mount_folder(folder, path):
+    """Shows a folder at another place as well."""
+    if _mount(folder, path, None, MS_BIND, None) != 0:
+        raise _failed("mount %s on %s" % (folder.decode(), path.decode()))
+
+
+def remount(path, read_only, options=None):
+    """With options it is the file system that changes, else the mount alone."""
+    flags = MS_REMOUNT | MS_NOSUID | MS_NODEV | (MS_RDONLY if read_only else 0) | (0 if options else MS_BIND)
+    if _mount(None, path, None, flags, options) != 0:
+        raise _failed("remount " + path.decode())
+
+
+def mount_read_only(path):
+    """Has what is mounted there take no more writes to itself: a device still takes those that are for it. The flags that it has stay,
+    as they must in a user namespace."""
+    had = os.statvfs(path).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    if not had & MS_RDONLY and _mount(None, path.encode(), None, MS_REMOUNT | MS_BIND | MS_RDONLY | had, None) != 0:
+        raise _failed("mount %s read-only" % path)
+
+
 def no_new_privileges():
     if _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise _failed("no_new_privs")
@@ -206,19 +227,34 @@ def drop_capabilities():
 
 
 class _SockFprog(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+    _fields_ = [("length", ctypes.c_ushort), ("filter", _pointer)]
+
+
+# What the ids of a process's clocks have in common: see clock_getcpuclockid.
+_CLOCK_BITS = 3
 
 
 class Filter:
-    """A seccomp program: the filter's instructions, 8 bytes each, as the kernel reads them."""
+    """A seccomp program: the filter's instructions, 8 bytes each, as the kernel reads them. It lets through what names the process
+    that it was made for by its pid, which another writes its own over."""
 
-    def __init__(self, program):
-        self._program = _SockFprog(len(program) // 8, program)
+    def __init__(self, program, pid, pid_at, clock_at):
+        self._code = ctypes.create_string_buffer(program, len(program))
+        self._program = _SockFprog(len(program) // 8, ctypes.addressof(self._code))
         self._address = ctypes.addressof(self._program)
+        self._pid, self._pid_at, self._clock_at = pid, pid_at, clock_at
 
     def install(self):
+        pid = os.getpid()
+        if pid != self._pid:
+            self._write(self._pid_at, pid)
+            self._write(self._clock_at, ~pid << _CLOCK_BITS)
         if _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address, 0, 0) != 0:
             raise _failed("seccomp")
+
+    def _write(self, places, value):
+        for at in places:
+            ctypes.c_uint32.from_buffer(self._code, at).value = value
 
 
 def fill_random(address, size):

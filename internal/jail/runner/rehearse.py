@@ -6,6 +6,7 @@ imported on first use. A child that waits pays both before its job comes. Each s
 import json
 import sys
 
+from runner import libraries
 
 # How long, in ms, a child must have been idle before it takes the first steps, and then before the deeper ones. Under steady load
 # the processors are wanted for jobs: there a rehearsal takes as much from one job as it gives to the next, and more where the
@@ -41,6 +42,8 @@ def steps(frames):
 def deeper_steps(frames):
     """The steps for a child that nobody wants yet. Each page touched is memory that every slot holds while it waits, and these steps
     are 2 MB; groupby and read_csv would be 2 MB more."""
+    if "matplotlib.pyplot" in sys.modules:
+        yield libraries.plot  # 14 MB, in the one child that waits in a server with all libraries
     if frames and "pandas" in sys.modules:
         yield _means
         yield _select
@@ -134,6 +137,7 @@ def warm_up():
                 step()
     if "pandas" in sys.modules:
         _report()
+    libraries.warm_up()
 
 
 def _report():

@@ -1,4 +1,6 @@
 """Compiles, checks and runs a script as Python would run it as a program, and calls its main()."""
+import ast
+import builtins
 import inspect
 import linecache
 import sys
@@ -28,7 +30,7 @@ def run(request, check):
     source = request["script"].removeprefix("\ufeff")
     code = _compile(source, check)
     module = type(sys)("__main__")
-    module.__file__ = report.SCRIPT
+    module.__dict__.update(__file__=report.SCRIPT, __cached__=None, __annotations__={}, __builtins__=builtins)
     sys.modules["__main__"] = module
     linecache.cache[report.SCRIPT] = (len(source), None, report.source_lines(source), report.SCRIPT)
     exec(code, module.__dict__)
@@ -54,8 +56,6 @@ def _compile(source, check):
     try:
         if check.passes(source) and "__main__" not in source:
             return compile(source, report.SCRIPT, "exec", dont_inherit=True)
-        import ast
-
         tree = ast.parse(source, report.SCRIPT)
         found = check.find(tree)
         _unguard(ast, tree)

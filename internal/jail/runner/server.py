@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 
-from runner import denied, holder, job, linux, memory, rehearse, walls
+from runner import denied, holder, job, libraries, linux, machine, memory, rehearse, walls
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -33,6 +33,19 @@ _ITS_FDS = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("5i", *walls.FDS)
 _ROOM = socket.CMSG_SPACE(len(_ITS_FDS[0][2]))
 _FORKED = [b"forked"]
 
+
+
+class _Absent:
+    """In the place of what a job's system call filter refuses: whoever looks for it first goes another way."""
+
+    def __get__(self, *_):
+        raise AttributeError("sendmsg is refused in a job")
+
+
+# From Python 3.12 on asyncio writes by it where there is one. The server's own is called past that.
+_sendmsg = socket.socket.sendmsg
+socket.socket.sendmsg = _Absent()
+
 # Ended holders are looked after when nothing else has been to do for so long.
 _BURIAL_MS = 5
 
@@ -46,21 +59,29 @@ def main(control, settings, layout):
         os.umask(0o022)
         if settings["drop_bounding"]:
             linux.drop_bounding_set()
+        if not settings["once"]:
+            _protect_devices()
         control = socket.socket(fileno=_out_of_the_way(control.detach()))
+        machine.introduce(settings)
+        root = settings["machine"] and machine.Root(settings["machine"])
+        if root:
+            root.lay_out()
         _keep_places()
         gc.disable()  # the libraries leave little that it could free, and it would look through all of it again and again
         hooks = _ForkHooks()
         site.main()
-        versions = _preload(settings["preload"])
+        ready = _preload(settings["preload"], settings["optional"])
         check = denied.Check(settings["denied"])
         rehearse.warm_up()
         if settings["once"]:
-            control.send(json.dumps({"ready": versions}).encode())
+            control.send(json.dumps(ready).encode())
             _serve_once(control, settings, check)
-        if not linux.single_threaded():
+        if not libraries.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
+        if root:
+            root.close()
         holders = holder.Holders(_out_of_the_way(os.pidfd_open(os.getpid())), apart=settings["uid"] is not None)
-        server = Server(control, holders, settings, check, hooks.fork(), layout)
+        server = Server(control, holders, settings, check, hooks.fork(), layout, root.place() if root else "")
         gc.collect()
         layout.settle()
         layout.collapse()
@@ -68,12 +89,19 @@ def main(control, settings, layout):
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
-    control.send(json.dumps({"ready": versions, "arenas": layout.used}).encode())
+    control.send(json.dumps({**ready, "arenas": layout.used}).encode())
     try:
         server.serve()
     except BaseException as error:
         control.send(json.dumps({"error": "%s: %s" % (type(error).__name__, error)}).encode())
     os._exit(1)
+
+
+def _protect_devices():
+    """They are the host's own. bubblewrap has no way to show one that can be used and whose times cannot be set, by which jobs could
+    leave each other word."""
+    for name in os.listdir("/dev"):
+        linux.mount_read_only("/dev/" + name)
 
 
 def _out_of_the_way(fd):
@@ -130,30 +158,37 @@ class _ForkHooks:
         return os.fork if self.wanted_by else linux.fork
 
 
-def _preload(names):
-    versions = {"python": "%d.%d.%d" % sys.version_info[:3]}
+def _preload(names, optional):
+    """What the worker is told: versions, what is loaded beside the standard library, and which of the optional ones are not, and why."""
+    versions, unloaded = {"python": "%d.%d.%d" % sys.version_info[:3]}, {}
     for name in (*_COMMON, *(_LARGE if names else ())):
         __import__(name)
     for name in names:
         try:
-            __import__(name)
+            libraries.load(name)
         except BaseException as error:
-            raise ImportError("import of %s failed: %s: %s" % (name, type(error).__name__, error)) from None
+            why = "%s: %s" % (type(error).__name__, error)
+            if name not in optional:
+                raise ImportError("JAIL_PRELOAD: import of %s failed: %s" % (name, why)) from None
+            unloaded[name] = why[:200]
+            continue
         versions[name] = str(getattr(sys.modules[name], "__version__", ""))
-    return versions
+    loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - {"runner"}
+    return {"ready": versions, "loaded": sorted(loaded), "unloaded": unloaded}
 
 
 class Server:
     """Forks one child per job. What the children have in common is made here, before the first: they would each pay for the
     pages of their own."""
 
-    def __init__(self, control, holders, settings, check, fork, layout):
+    def __init__(self, control, holders, settings, check, fork, layout, place):
         self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
         self._orders, self._poll = select.poll(), select.poll()
         self._orders.register(control, select.POLLIN)
         self._poll.register(control, select.POLLIN)
         self._end = None
-        self._tmpfs = settings["tmpfs"].encode()
+        self._folders = holder.Folders(settings["tmpfs"], place)
+        self._uid = -1 if settings["uid"] is None else settings["uid"]
         self._rehearse = settings["rehearse"]
         self._walls = walls.Walls(settings)
         self._seeds = walls.Seeds()
@@ -183,12 +218,17 @@ class Server:
                 self._child(place)
             # The kernel turns the child's pid into the one that the worker knows it by.
             credentials = struct.pack("3i", child, *self._credentials)
-            control.sendmsg(_FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
+            _sendmsg(control, _FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
             self._holders.make_ahead()
-            status, usage = self._await_end(child, place)
+            status, usage, left = self._await_end(child, place)
             cpu, peak = (usage.ru_utime + usage.ru_stime) * 1e6, usage.ru_maxrss << 10
-            control.send(b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took))
+            ended = b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took)
+            if left is None:
+                control.send(ended)
+            else:
+                control.sendmsg([ended], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", left))])
+                os.close(left)
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
@@ -269,6 +309,8 @@ class Server:
             pass  # another has locked the memory meanwhile: jobs copy these one by one, then
 
     def _await_end(self, child, place):
+        """How a child ended, and its directory where it has not answered and left anything there."""
+        left = None
         control, poll = self._control, self._poll
         end = os.pidfd_open(child)
         if end != self._end:  # it is: the lowest free number each time
@@ -282,7 +324,9 @@ class Server:
                 if fd == end:
                     os.close(end)
                     _, status, usage = os.wait4(child, 0)
-                    return status, usage
+                    if left is None and status != walls.ANSWERED << 8:
+                        left = self._holders.directory(place)
+                    return status, usage, left
             if not ready:
                 self._holders.bury()
                 continue
@@ -290,6 +334,8 @@ class Server:
             if order == b"dump":
                 signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
             elif order == b"kill":
+                if left is None:
+                    left = self._holders.directory(place)  # it goes with the last process in its namespace
                 holder.kill(place)
             else:
                 os._exit(0)
@@ -297,9 +343,10 @@ class Server:
     def _child(self, place):
         try:
             os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
-            holder.enter(place, self._tmpfs)
+            holder.enter(place)
+            self._folders.mount(self._uid)
             walls.close_others()
-            os.chdir("/tmp")
+            os.chdir(holder.WORKING)
             _prepare(self._walls, self._seeds, self._runner, self._rehearse, self._frames)
         except BaseException as error:
             _fail(error)

@@ -9,6 +9,9 @@ from runner import linux
 
 STDIN, STDOUT, STDERR, JOB, RESULT = FDS = range(5)
 
+# The status of a job that has answered. With any other its server looks what it leaves in its directory.
+ANSWERED = 76
+
 # Asks a job where it is, and ends it; see faulthandler.
 DUMP_SIGNAL = signal.SIGUSR2
 
@@ -30,7 +33,8 @@ class Walls:
         limits = [(name, getattr(resource, "RLIMIT_" + name), value) for name, value in settings["rlimits"].items()]
         self._inherited = [(number, value) for name, number, value in limits if name not in _SERVERS_OWN]
         self._own = [(number, _within(number, value)) for name, number, value in limits if name in _SERVERS_OWN]
-        self._filter = settings["seccomp"] and linux.Filter(bytes.fromhex(settings["seccomp"]))
+        program = settings["seccomp"]
+        self._filter = program and linux.Filter(bytes.fromhex(program["code"]), program["pid"], program["pid_at"] or (), program["clock_at"] or ())
 
     def found(self):
         """Puts up, once, what children inherit and whoever forks them can live with: rlimits but for _SERVERS_OWN, group,

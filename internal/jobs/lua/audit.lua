@@ -28,9 +28,9 @@ local function audit(book, pendings, now)
   fresh.outcomes = string.format('%.0f', kept)
   local clock, busy, bytes, waiting, running = tonumber(fresh.clock), 0, 0, {}, {}
   local function share_of(id, counts)
-    local of = redis.call('HMGET', record_of(id), 'sh', 'len')
+    local of = redis.pcall('HMGET', record_of(id), 'sh', 'len') -- an error where the key is not a record's
     local share = of[1] or ''
-    bytes, counts[share] = bytes + tonumber(of[2] or 0), (counts[share] or 0) + 1
+    bytes, counts[share] = bytes + length_of(of[2]), (counts[share] or 0) + 1
     return share
   end
   for _, pending in ipairs(pendings) do

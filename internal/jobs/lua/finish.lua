@@ -7,13 +7,14 @@
 -- Returns 1 when the final state was this one, and 2 more when the worker's slot is known to be free: it need not look before it waits;
 -- or -1, with nothing done, when the outcome does not fit into what may be kept.
 local q, rec, first_apart = queue_of(KEYS[1]), record_of(ARGV[1]), 15
-local known = redis.call('HMGET', rec, 's', 'n', 'reply', 'ttl', 'sh', 'st', 'len')
+-- An error where the key has become something else: there is no state.
+local known = redis.pcall('HMGET', rec, 's', 'n', 'reply', 'ttl', 'sh', 'st', 'len')
 local status, finished = known[1], tonumber(ARGV[3])
 local a = account(KEYS[3], known[5] or '')
 local won, length = 0, #ARGV[6]
 for i = first_apart + 1, #ARGV, 2 do length = length + #ARGV[i] end
 if status == 'running' or status == 'queued' then
-  local ttl, budget = tonumber(known[4]), tonumber(ARGV[14])
+  local ttl, budget = seconds_to_live(known[4]), tonumber(ARGV[14])
   if budget > 0 then
     -- From half of the budget on, outcomes are kept for the shorter the less room there is: nothing is refused for a day because of
     -- what a busy hour has left behind. What is small has its room in any case.
@@ -43,7 +44,7 @@ if status == 'running' or status == 'queued' then
   count_processed(q, ARGV[8], ARGV[9])
 end
 local had = redis.call('LREM', q .. 'active', 1, ARGV[1])
-if had == 1 then end_run(a, finished, finished - (tonumber(known[6] or finished))) end
+if had == 1 then end_run(a, finished, finished - (tonumber(known[6]) or finished)) end
 redis.call('ZREM', q .. 'lease', ARGV[1])
 redis.call('DEL', q .. 't:' .. ARGV[1])
 settle(a)

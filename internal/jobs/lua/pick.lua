@@ -34,21 +34,40 @@ if redis.call('EXISTS', unpack(KEYS, 4)) == 0 then
 end
 local now, book, turns = tonumber(started), KEYS[3], turns_of(KEYS[3])
 
+-- Takes a job out of the queue that it is in: the one that its record names, or another where that is damaged. Nil when it is in none, or
+-- in one that is paused, whose jobs are out of the book until the next audit.
+local function out_of_queue(id, named)
+  local function out_of(pending)
+    return redis.call('EXISTS', queue_of(pending) .. 'paused') == 0 and redis.call('LREM', pending, -1, id) > 0
+  end
+  for i = 4, #KEYS do
+    if KEYS[i] == named then
+      if out_of(named) then return named end
+      return
+    end
+  end
+  for i = 4, #KEYS do
+    if out_of(KEYS[i]) then return KEYS[i] end
+  end
+end
+
 -- Moves the share's next job from its queue to the active ones, as asynq does; nil where what stood in the book waits no more.
 local function take(a)
   local id = next_of(a)
   if not id then return end
   local rec = record_of(id)
-  local f = redis.call('HMGET', rec, 'p', 'c', 'n', 'req', 'cl')
-  local pending = f[1]
+  local f = redis.pcall('HMGET', rec, 'p', 'c', 'n', 'req', 'cl') -- an error where the key is not a record's
+  local pending = out_of_queue(id, f[1])
   if not pending then return end
   local q = queue_of(pending)
-  -- The jobs of a paused queue are out of the book until the next audit.
-  if redis.call('EXISTS', q .. 'paused') == 1 or redis.call('LREM', pending, -1, id) == 0 then return end
   local task = q .. 't:' .. id
   local msg = redis.call('HGET', task, 'msg')
-  if not msg then return end
-  local attempt = f[3] + 1
+  if not msg or not (f[1] or f[2] or f[4]) then
+    -- An id without a task or without a record belongs to nobody any more.
+    redis.call('DEL', task)
+    return
+  end
+  local attempt = (tonumber(f[3]) or 0) + 1
   redis.call('LPUSH', q .. 'active', id)
   redis.call('HSET', task, 'state', 'active')
   redis.call('HDEL', task, 'pending_since')
@@ -62,7 +81,7 @@ local function take(a)
   elseif channel ~= '' then
     redis.call('ZREM', KEYS[2], channel)
   end
-  return {msg, id, pending, f[2], started, attempt, f[4] or '', f[5] or '', more}
+  return {msg, id, pending, f[2] or '', started, attempt, f[4] or '', f[5] or '', more}
 end
 
 -- The first share in turn that may have the slot. Those that may not say how long it is kept.

@@ -17,6 +17,18 @@ local function queue_of(pending) return string.sub(pending, 1, -8) end
 -- The last two digits of an id are the lane of its record.
 local function record_of(id) return 'safepy:{lane' .. tonumber(string.sub(id, -2), 16) .. '}:j:' .. id end
 
+-- What else may lie under a record's key is nobody's.
+local function is_record(rec) return redis.call('TYPE', rec).ok == 'hash' end
+
+-- A day, where a record has lost its time to live.
+local function seconds_to_live(ttl) return tonumber(ttl) or 86400 end
+
+-- Adds to a number of a record; false where that is none any more.
+local function count(rec, field, by)
+  local n = redis.pcall('HINCRBY', rec, field, by)
+  return type(n) == 'number' and n
+end
+
 local function wake(bell, pending)
   -- One token per job: whoever takes one looks at the queues once. More than a thousand would only be looked at in vain.
   if redis.call('LLEN', bell) < 1024 then redis.call('RPUSH', bell, pending) end
@@ -31,9 +43,9 @@ end
 
 -- The bytes of the request are no longer on the books: a is its share's account.
 local function forget_request(a, rec, ttl, bytes)
-  note_bytes(a, -(tonumber(bytes or 0) or 0))
+  note_bytes(a, -length_of(bytes))
   redis.call('HDEL', rec, 'req', 'reply', 'cancel')
-  redis.call('EXPIRE', rec, ttl)
+  redis.call('EXPIRE', rec, seconds_to_live(ttl))
 end
 
 local function count_processed(q, day, expires)

@@ -29,6 +29,9 @@ local longest_kept, briefly_kept = 2000000, 250000
 -- How often the book is made anew from the queues, which puts right what processes of another version or asynq's tools have changed.
 local audit_every = 30000000
 
+-- What a run is charged at most, whatever a damaged record says of when it began.
+local longest_run = 3600000000
+
 local priorities = {'high', 'default', 'low'}
 -- Which priority of a share is asked first, job after job; what is not there falls to the next in rank.
 local schedule = {1, 2, 1, 1, 3, 1, 2, 1, 1, 2}
@@ -52,6 +55,12 @@ end
 local function note(a, field, value)
   a.changes[#a.changes + 1] = field
   a.changes[#a.changes + 1] = type(value) == 'number' and string.format('%.0f', value) or value
+end
+
+-- The length of a request, 0 where a damaged record has lost it.
+local function length_of(field)
+  local n = tonumber(field)
+  return n and n >= 0 and n < 1e12 and math.floor(n) or 0
 end
 
 local function note_bytes(a, more)
@@ -119,7 +128,7 @@ local function end_run(a, now, spent)
   note(a, 'running:' .. a.share, math.max(0, a.running - 1))
   note(a, 'busy', math.max(0, a.busy - 1))
   if not spent then return end
-  spent = math.max(0, spent)
+  spent = math.max(0, math.min(spent, longest_run))
   note_used(a, a.used + spent)
   note(a, 'length:' .. a.share, math.max(spent, a.length / 2))
   if a.waiting > 0 then redis.call('ZADD', turns_of(a.book), 'XX', string.format('%.0f', a.used), a.share) end

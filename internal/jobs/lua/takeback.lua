@@ -5,8 +5,8 @@ local function take_back(book, pending, bell, id, as, limit, code, message)
   local q, rec = queue_of(pending), record_of(id)
   redis.call('ZREM', q .. 'lease', id)
   if redis.call('LREM', q .. 'active', 1, id) == 0 then return false end
-  local known, now = redis.call('HMGET', rec, 's', 'sh', 'st'), tonumber(microseconds())
-  local status, started = known[1], tonumber(known[3] or now)
+  local known, now = redis.pcall('HMGET', rec, 's', 'sh', 'st'), tonumber(microseconds()) -- an error where the key is not a record's
+  local status, started = known[1], tonumber(known[3]) or now
   local a = account(book, known[2] or '')
   end_run(a, now, as ~= 'unbegun' and now - started or nil)
   local function ended(as_status, end_code, end_message)
@@ -17,7 +17,7 @@ local function take_back(book, pending, bell, id, as, limit, code, message)
   end
   if status ~= 'running' and status ~= 'queued' then return ended(status) end
   if redis.call('HEXISTS', rec, 'cancel') == 1 then return ended('canceled', '', '') end
-  if as == 'lost' and redis.call('HINCRBY', rec, 'x', 1) >= limit then return ended('failed', code, message) end
+  if as == 'lost' and (count(rec, 'x', 1) or limit) >= limit then return ended('failed', code, message) end
   redis.call('HSET', rec, 's', 'queued')
   redis.call('HDEL', rec, 'st')
   redis.call('HSET', q .. 't:' .. id, 'state', 'pending')

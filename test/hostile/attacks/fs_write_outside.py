@@ -8,10 +8,10 @@ from attack import attempt, reached, write
 
 def main(folder, **_):
     here = os.getcwd()
-    tops = ["/", "/etc", "/usr", "/usr/lib", "/usr/bin", "/usr/lib/python3", "/dev", "/dev/shm", "/run", "/run/lock", "/var/tmp", "/var/lib",
+    tops = ["/", "/etc", "/usr", "/usr/lib", "/usr/bin", "/usr/lib/python3", "/dev", "/dev/shm", "/run", "/run/lock", "/run/job", "/proc/self", "/proc/self/fd", "/proc/sys/kernel", "/etc/ssl", "/sys/devices", "/var/tmp", "/var/lib",
             "/home", "/root", "/proc", "/sys", "/sys/fs/cgroup", folder, os.path.dirname(os.__file__), os.path.dirname(here)]
     for top in tops:
-        if os.path.realpath(top) == here:
+        if os.path.realpath(top) in (here, "/run/job/shm"):
             continue
         for path in (os.path.join(top, "pwned"), here + "/../../../../../.." + os.path.join(top, "pwned")):
             if os.path.realpath(path) == here + "/pwned":
@@ -20,7 +20,8 @@ def main(folder, **_):
             attempt("mkdir " + path, os.mkdir, path)
             attempt("symlink " + path, os.symlink, "/etc/passwd", path)
             attempt("mkfifo " + path, os.mkfifo, path)
-    for path in (os.__file__, "/usr/bin/python3", "/etc/ld.so.cache"):
+    for path in (os.__file__, "/usr/bin/python3", "/etc/ld.so.cache", "/etc/passwd", "/etc/hosts", "/proc/meminfo", "/proc/self/status", "/proc/sys/kernel/hostname",
+                 "/sys/fs/cgroup/memory.max", "/dev/stdin", "/dev/shm"):
         attempt("open for writing " + path, os.open, path, os.O_WRONLY)
         attempt("chmod " + path, os.chmod, path, 0o777)
         attempt("unlink " + path, os.unlink, path)

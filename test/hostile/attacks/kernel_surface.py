@@ -23,5 +23,7 @@ def main(**_):
     ]:
         attempt(name, syscall, name, *arguments)
     for name in ("shm_open", "sem_open"):
+        if os.path.isdir("/dev/shm"):
+            break  # of the job's own: see fs_shm
         attempt(name, lambda: ctypes.CDLL(None)[name](b"/pwned", os.O_CREAT | os.O_RDWR, 0o600) in (-1, 0) and 1 / 0)
     return reached

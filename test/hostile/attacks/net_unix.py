@@ -30,7 +30,7 @@ def main(unix, abstract, **_):
                 if kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
                     try:
                         send()
-                    except OSError:
+                    except (OSError, AttributeError):
                         pass
                 else:
                     attempt("datagram to %r" % address, send)

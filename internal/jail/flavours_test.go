@@ -1,0 +1,145 @@
+package jail
+
+import (
+	"context"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestFlavours: each script gets the jail that has what it reaches, and its own memory is all that counts.
+func TestFlavours(t *testing.T) {
+	eachPool(t, Config{Slots: 2, Preload: []string{AutoPreload}, Limits: Limits{Timeout: patience}}, func(t *testing.T, p *Pool) {
+		if !p.loaded.has([]string{"numpy", "pandas"}) || p.loaded.has([]string{"matplotlib"}) || p.plain.has([]string{"numpy"}) {
+			t.Errorf("loaded: %v, plain: %v", p.loaded.loaded, p.plain.loaded)
+		}
+		for _, c := range []struct {
+			needs  string
+			script string
+			files  []File
+			rack   *rack
+		}{
+			{"", "import json\ndef main():\n    return 1\n", nil, p.plain},
+			{"numpy", "import numpy\ndef main():\n    return int(numpy.ones(1).sum())\n", nil, p.loaded},
+			{"pandas", "from helper import one\ndef main():\n    return one()\n",
+				[]File{{Path: "helper.py", Content: "import pandas as pd\ndef one():\n    return int(pd.Series([1]).sum())\n"}}, p.loaded},
+			{"matplotlib", "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1])\n    plt.savefig('x.png')\n    return len(plt.get_fignums())\n", nil, p.full},
+			{"scipy", "from scipy import stats\ndef main():\n    return round(stats.norm.cdf(9))\n", nil, p.full},
+			{"openpyxl", "import openpyxl\ndef main():\n    openpyxl.Workbook().save('x')\n    return 1\n", nil, p.full},
+			{"lxml", "import lxml.etree\ndef main():\n    return int(lxml.etree.fromstring('<a>1</a>').text)\n", nil, p.full},
+			{"PIL", "from PIL import Image\ndef main():\n    return Image.new('L', (1, 1), 1).getpixel((0, 0))\n", nil, p.full},
+			{"tabulate", "from tabulate import tabulate\ndef main():\n    return int(tabulate([[1]], tablefmt='plain'))\n", nil, p.full},
+		} {
+			if c.needs != "" && !p.plan.libraries.installed[c.needs] {
+				t.Logf("%s is not installed", c.needs)
+				continue
+			}
+			j := Job{Script: c.script, Files: c.files, MemoryMB: 32}
+			if got := p.rackFor(&j); got != c.rack || j.allowanceMB != 0 {
+				t.Errorf("%s: a jail with %v, %d MB allowed for", c.needs, got.preload.names, j.allowanceMB)
+			}
+			o, err := p.Run(t.Context(), j)
+			if err != nil || o.Failure != nil || string(o.Result) != "1" {
+				t.Errorf("%s: %v, %+v, %s", c.needs, err, o.Failure, o.Result)
+			}
+			if peak := o.Usage.MemoryPeakBytes; peak > 16<<20 {
+				t.Errorf("%s: %d bytes counted", c.needs, peak)
+			}
+		}
+	})
+}
+
+// TestImportsAreAllowedFor: what no jail has loaded is imported by the script, beyond its own memory.
+func TestImportsAreAllowedFor(t *testing.T) {
+	eachPool(t, Config{Limits: Limits{Timeout: patience}}, func(t *testing.T, p *Pool) {
+		for _, library := range []string{"numpy", "pandas", "scipy.stats", "matplotlib.pyplot", "sklearn.linear_model"} {
+			if name, _, _ := strings.Cut(library, "."); !p.plan.libraries.installed[name] {
+				t.Logf("%s is not installed", name)
+				continue
+			}
+			o, err := p.Run(t.Context(), Job{Script: "import " + library + "\ndef main():\n    return len(bytearray(16 << 20))\n", MemoryMB: 32})
+			if err != nil || o.Failure != nil {
+				t.Errorf("%s: %v, %+v", library, err, o.Failure)
+			}
+		}
+		j := Job{Script: "import json\n"}
+		if p.rackFor(&j); j.allowanceMB != 0 {
+			t.Errorf("%d MB are allowed for the standard library", j.allowanceMB)
+		}
+	})
+}
+
+// TestOnDemand: a crowd of jobs for the large jail has more of them started, up to one for each slot, and they go when it has gone.
+func TestOnDemand(t *testing.T) {
+	const extra = "tabulate"
+	if exec.Command("/usr/bin/python3", "-I", "-c", "import "+extra+", numpy").Run() != nil {
+		t.Skip(extra + " or numpy is not installed")
+	}
+	eachPool(t, Config{Slots: 2, Preload: []string{"numpy", extra}}, func(t *testing.T, p *Pool) {
+		r := p.full
+		counts := func() []int {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return []int{r.count, len(r.idle)}
+		}
+		if !r.onDemand() || !slices.Equal(counts(), []int{1, 1}) {
+			t.Fatalf("%v at the start", counts())
+		}
+		var crowd sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		running := make(chan struct{}, 2)
+		for range 2 {
+			crowd.Go(func() {
+				v, err := r.take(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				running <- struct{}{}
+				<-ctx.Done()
+				r.put(v)
+			})
+		}
+		<-running
+		<-running // the second has a jail that was not there
+		if !slices.Equal(counts(), []int{2, 0}) {
+			t.Errorf("%v with two jobs", counts())
+		}
+		cancel()
+		crowd.Wait()
+		r.retireIdle(time.Now()) // both were wanted since the last look
+		if !slices.Equal(counts(), []int{2, 2}) {
+			t.Errorf("%v after the first look", counts())
+		}
+		r.retireIdle(time.Now())
+		if !slices.Equal(counts(), []int{1, 1}) {
+			t.Errorf("%v after the second", counts())
+		}
+		r.retireIdle(time.Now().Add(unused))
+		if !slices.Equal(counts(), []int{0, 0}) {
+			t.Errorf("%v after an hour", counts())
+		}
+		wantResult(t, p, "import tabulate, sys\ndef main():\n    return 'numpy' in sys.modules\n", "true")
+		if c := counts(); c[0] != 1 {
+			t.Errorf("%v after one more job", c)
+		}
+	})
+}
+
+// TestPreloadMissing: what is only wished for may be missing, what is named may not.
+func TestPreloadMissing(t *testing.T) {
+	eachPool(t, Config{Preload: []string{"python3-no-such-library"}}, func(t *testing.T, p *Pool) {
+		wantResult(t, p, "def main():\n    return 1\n", "1")
+		if p.full != p.plain {
+			t.Errorf("%v are loaded", p.full.preload.names)
+		}
+	})
+	_, err := Open(t.Context(), Config{Preload: []string{"numpy", "no_such_library"}})
+	if err == nil || !strings.Contains(err.Error(), "JAIL_PRELOAD: import of no_such_library failed") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,270 @@
+"""Makes a jail look to ordinary code like a small machine of the job's own: files where libraries look for them, and the few answers of
+the kernel that no namespace covers. None of it is a wall. All of it is done once, before the first fork."""
+import mmap
+import os
+import posix
+import resource
+import struct
+import sys
+import types
+
+from runner import linux
+
+# What a job has, whatever the host has.
+_PROCESSORS = 1
+USER = "user"
+
+# Of the root. One that has none is as large as half of the host's memory, and says so to whoever asks.
+_SIZE = b"size=16m,nr_inodes=4096"
+
+_CACHE = "/etc/ld.so.cache"
+_MAGIC, _HEADER, _ENTRY = b"glibc-ld.so.cache1.1", 48, struct.Struct("=iIIIQ")
+# What the cache says of a library for this processor: its kind, and the architecture's bit of its flags.
+_KINDS = {"x86_64": 0x0303, "aarch64": 0x0A03}
+
+
+class Root:
+    """The jail's root, which the backend has made and closed: open to this process while it puts its own files there."""
+
+    def __init__(self, machine):
+        self._machine, self._measured = machine, {}
+        self.laid_out = False
+        # Where it was never closed, it is not for here to say that it is.
+        self._closed = bool(os.statvfs("/").f_flag & os.ST_RDONLY)
+        self._device = os.lstat("/").st_dev
+
+    def lay_out(self):
+        """Fails nowhere: a jail without these is as safe, and as good for most scripts."""
+        try:
+            if self._closed:
+                linux.remount(b"/", read_only=False)
+            for path, text in self._machine["files"].items():
+                if "@" in text and path.startswith(("/proc/", "/sys/")):
+                    self._measured[path] = text
+                else:
+                    self._write(path, text)
+            for path, target in self._machine["links"].items():
+                if self._free(path):
+                    os.symlink(target, path)
+            for path in self._machine["pipes"]:
+                if self._free(path):
+                    os.mkfifo(path, 0)
+            os.makedirs(self._machine["mount"])
+            self.laid_out = True
+        except OSError:
+            pass
+
+    def close(self):
+        """With what has been found out meanwhile. From here on nothing is written to it."""
+        if self.laid_out:
+            rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            measures = {"@rss_kb@": rss >> 10, "@rss_pages@": rss // mmap.PAGESIZE, "@rss@": rss}
+            for path, text in self._measured.items():
+                for name, value in measures.items():
+                    text = text.replace(name, str(value))
+                self._write(path, text)
+        if self._closed:
+            linux.remount(b"/", read_only=True)
+            try:
+                linux.remount(b"/", read_only=True, options=_SIZE)
+            except OSError:
+                pass  # it is as closed with another size
+
+    def place(self):
+        """Where a job's tmpfs is to be mounted, empty where there is no folder for it."""
+        return self._machine["mount"] if self.laid_out else ""
+
+    def _free(self, path):
+        """Whether path is free, and in this file system: what the backend has mounted is not written to."""
+        folder = os.path.dirname(path)
+        os.makedirs(folder, exist_ok=True)
+        return os.stat(folder).st_dev == self._device and not os.path.lexists(path)
+
+    def _write(self, path, text):
+        if self._free(path):
+            with open(path, "x", encoding="utf-8") as f:
+                f.write(text)
+
+
+def introduce(settings):
+    """Has Python say of processors, memory and user what is true of the job. C code that asks the kernel for processors and memory hears
+    of the host."""
+    pages = (settings["memory_mb"] << 20) // mmap.PAGESIZE
+    own = {"SC_NPROCESSORS_ONLN": _PROCESSORS, "SC_NPROCESSORS_CONF": _PROCESSORS, "SC_PHYS_PAGES": pages, "SC_AVPHYS_PAGES": pages}
+    own.update({os.sysconf_names[name]: value for name, value in own.items() if name in os.sysconf_names})
+    kernels_sysconf, kernels_affinity = os.sysconf, os.sched_getaffinity
+
+    def sysconf(name, /):
+        value = own.get(name) if isinstance(name, (str, int)) else None
+        return kernels_sysconf(name) if value is None else value
+
+    def sched_getaffinity(pid, /):
+        kernels_affinity(pid)  # for its errors
+        return set(range(_PROCESSORS))
+
+    for module in (os, posix):
+        module.sysconf, module.sched_getaffinity = sysconf, sched_getaffinity
+        module.cpu_count = lambda: _PROCESSORS
+    changes = {"ctypes.util": _find_libraries}
+    if settings["once"]:
+        changes["multiprocessing.heap"] = _share_in_the_working_directory
+        sys.modules["_multiprocessing"] = _semaphores()
+        _name_user(settings["directory"])
+    sys.meta_path.insert(0, _Changes(changes))
+
+
+class _Changes:
+    """Has modules changed as soon as they are imported, which most jobs do not; stands before all other finders."""
+
+    def __init__(self, changes):
+        self._changes = {name: change for name, change in changes.items() if name not in sys.modules}
+        for name in changes.keys() - self._changes.keys():
+            changes[name](sys.modules[name])
+
+    def find_spec(self, name, path=None, _target=None):
+        change = self._changes.get(name)
+        if change is None:
+            return None
+        spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
+        if spec is not None:
+            spec.loader = _Changing(spec.loader, change)
+        return spec
+
+
+class _Changing:
+    def __init__(self, loader, change):
+        self._loader, self._change = loader, change
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._change(module)
+
+
+def _find_libraries(module):
+    """ctypes.util asks ldconfig, gcc and ld, which are other programs; what ldconfig prints is read here where it reads it."""
+
+    def of_cache(name):
+        start = "lib%s.so" % name
+        try:
+            for library, path in _cached():
+                if (library == start or library.startswith(start + ".")) and os.path.exists(path):
+                    return library
+        except (OSError, ValueError, struct.error):
+            pass  # no cache, or one of another form
+        return None
+
+    module._findSoname_ldconfig = of_cache
+
+
+def _cached():
+    """What /etc/ld.so.cache lists for this processor, in its order: each library's name and path."""
+    with open(_CACHE, "rb") as f:
+        cache = f.read()
+    start = cache.index(_MAGIC)
+    (count,) = struct.unpack_from("=I", cache, start + len(_MAGIC))
+    kind = _KINDS.get(os.uname().machine)
+
+    def text(at):
+        at += start
+        return cache[at : cache.index(b"\0", at)].decode(errors="surrogateescape")
+
+    for flags, name, path, _, _ in _ENTRY.iter_unpack(cache[start + _HEADER : start + _HEADER + count * _ENTRY.size]):
+        if kind is None or flags == kind:
+            yield text(name), text(path)
+
+
+def _semaphores():
+    """_multiprocessing where there is no /dev/shm of the job's own, which the kernel's semaphores have their names in: at level process.
+    A job is one process, for whose threads these do as well."""
+    import threading
+
+    class SemLock:
+        SEM_VALUE_MAX = 0x7FFFFFFF
+
+        def __init__(self, kind, value, maxvalue, name, unlink):
+            self.kind, self.maxvalue, self.name, self.handle = kind, maxvalue, None if unlink else name, id(self)
+            self._value, self._held, self._owner, self._changed = value, 0, None, threading.Condition(threading.Lock())
+
+        def acquire(self, block=True, timeout=None):
+            if self.kind == 0 and self._is_mine():
+                self._held += 1
+                return True
+            with self._changed:
+                patience = None if timeout is None else max(timeout, 0)
+                if not self._changed.wait_for(lambda: self._value > 0, patience if block else 0):
+                    return False
+                self._value -= 1
+                self._held += 1
+                self._owner = threading.get_ident()
+                return True
+
+        def release(self):
+            if self.kind == 0:
+                if not self._is_mine():
+                    raise AssertionError("attempt to release recursive lock not owned by thread")
+                if self._held > 1:
+                    self._held -= 1
+                    return
+            with self._changed:
+                if self._value >= self.maxvalue:
+                    raise ValueError("semaphore or lock released too many times")
+                self._held -= 1
+                self._value += 1
+                self._changed.notify()
+
+        def __enter__(self):
+            return self.acquire()
+
+        def __exit__(self, *_):
+            self.release()
+
+        def _count(self):
+            return self._held
+
+        def _is_mine(self):
+            return self._held > 0 and self._owner == threading.get_ident()
+
+        def _get_value(self):
+            return self._value
+
+        def _is_zero(self):
+            return self._value == 0
+
+        def _after_fork(self):
+            pass
+
+    module = types.ModuleType("_multiprocessing")
+    module.SemLock, module.sem_unlink, module.flags = SemLock, lambda name: None, {"HAVE_SEM_OPEN": 1, "HAVE_SEM_TIMEDWAIT": 1}
+    return module
+
+
+def _share_in_the_working_directory(module):
+    module.Arena._dir_candidates.clear()
+
+
+def _name_user(home):
+    """The uid is drawn for each jail at level process, and stands in no file."""
+    import grp
+    import pwd
+
+    uid, gid = os.getuid(), os.getgid()
+    user = pwd.struct_passwd((USER, "x", uid, gid, USER, home, "/usr/sbin/nologin"))
+    group = grp.struct_group((USER, "x", gid, []))
+    for module, by_id, by_name, everyone, own in (
+        (pwd, "getpwuid", "getpwnam", "getpwall", user), (grp, "getgrgid", "getgrnam", "getgrall", group),
+    ):
+        setattr(module, by_id, _known(getattr(module, by_id), {own[2]: own}))
+        setattr(module, by_name, _known(getattr(module, by_name), {USER: own}))
+        setattr(module, everyone, _with(getattr(module, everyone), own))
+
+
+def _known(ask, answers):
+    return lambda key, /: answers[key] if isinstance(key, (int, str)) and key in answers else ask(key)
+
+
+def _with(everyone, own):
+    return lambda: [entry for entry in everyone() if entry[0] != USER] + [own]

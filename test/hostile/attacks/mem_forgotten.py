@@ -1,0 +1,20 @@
+# Tries: shared maps whose pages it lets go of: they are still there, and no more seen in its size.
+# Must hold: it is ended before it has a few times its limit, and called what it is.
+# Ends: memory_limit
+import mmap
+import time
+
+from attack import reached
+
+
+def main(memory_mb, **_):
+    kept = []
+    for i in range(memory_mb // 2):
+        piece = mmap.mmap(-1, 8 << 20, mmap.MAP_SHARED)
+        for at in range(0, len(piece), 4096):
+            piece[at] = 1
+        piece.madvise(mmap.MADV_DONTNEED)
+        kept.append(piece)
+    time.sleep(1)
+    reached.append("%d MB" % (len(kept) * 8))
+    return reached
