@@ -33,7 +33,9 @@ RUN apt-get update -qq \
 COPY --from=nsjail /bin/nsjail /usr/local/bin/nsjail
 RUN nsjail -Mo --help >/dev/null 2>&1 || { ldd /usr/local/bin/nsjail; exit 1; }
 COPY --from=build /src/bin/standalone /usr/local/bin/standalone
-ENV JAIL=nsjail JAIL_ISOLATION=auto JAIL_CHROOT=/var/lib/safepy/jailroot DATA_DIR=/var/lib/safepy/data
+# PORT, and not LISTEN_ADDR, which would win over the PORT that Cloud Run and others set: in a container to serve this machine alone
+# is to serve nobody.
+ENV JAIL=nsjail JAIL_ISOLATION=auto JAIL_CHROOT=/var/lib/safepy/jailroot DATA_DIR=/var/lib/safepy/data PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["standalone", "healthcheck"]
 ENTRYPOINT ["/usr/bin/tini", "--", "standalone"]

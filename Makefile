@@ -21,7 +21,7 @@ build: ## bin/api, bin/worker and bin/standalone
 	@mkdir -p bin
 	@$(BUILD) -o bin/ ./cmd/api ./cmd/worker ./cmd/standalone
 
-run: setup build ## install what is missing, build, and serve on :8080
+run: setup build ## install what is missing, build, and serve this machine on port 8080
 	@address=$${LISTEN_ADDR:-:$${PORT:-8080}}; printf '%s\n' '' 'Try it from another terminal:' '' \
 		"  curl http://127.0.0.1:$${address##*:}/execute -H 'Content-Type: application/json' \\" \
 		"    -d '{\"script\": \"def main():\\n    print(\\\"hello\\\")\\n    return {\\\"answer\\\": 6 * 7}\"}'" ''

@@ -36,6 +36,9 @@ type Options struct {
 	Limits Limits
 	// Keys are the callers let in; none means everybody.
 	Keys config.APIKeys
+	// AllowedOrigins and AllowedHosts say for whom a browser may ask, and under which names.
+	AllowedOrigins config.Origins
+	AllowedHosts   config.Hosts
 	// ExecuteWait bounds every wait for a job: that of /execute, ?wait= and Prefer: wait=.
 	ExecuteWait time.Duration
 	// OutputBytes is what workers keep of stdout and of stderr. It is only spoken of here.
@@ -56,10 +59,12 @@ func OptionsFrom(cfg config.API, log *slog.Logger) Options {
 			TimeoutMS:    int(cfg.JobTimeout / time.Millisecond),
 			MemoryMB:     cfg.JobMemoryMB,
 		},
-		Keys:        cfg.APIKeys,
-		ExecuteWait: cfg.ExecuteWait,
-		OutputBytes: cfg.JobOutputBytes,
-		Log:         log,
+		Keys:           cfg.APIKeys,
+		AllowedOrigins: cfg.AllowedOrigins,
+		AllowedHosts:   cfg.AllowedHosts,
+		ExecuteWait:    cfg.ExecuteWait,
+		OutputBytes:    cfg.JobOutputBytes,
+		Log:            log,
 	}
 }
 
@@ -81,8 +86,10 @@ type Server struct {
 	o       Options
 	metrics *metrics
 	echo    *echo.Echo
-	// large holds an entry for each large body that is in memory.
-	large chan struct{}
+	// large has a place for each large body that may be in memory.
+	large *places
+	// pace is usualPace, but for tests.
+	pace pace
 }
 
 // New makes a Server over a queue.
@@ -90,7 +97,7 @@ func New(q Queue, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{queue: q, o: o, metrics: newMetrics(o.Gatherers), echo: echo.New(), large: make(chan struct{}, largeBodies)}
+	s := &Server{queue: q, o: o, metrics: newMetrics(o.Gatherers), echo: echo.New(), large: newPlaces(largeBodies), pace: usualPace}
 	s.routes()
 	return s
 }
@@ -100,7 +107,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 func (s *Server) routes() {
 	e := s.echo
 	e.HTTPErrorHandler = s.sendError
-	e.Use(s.observe, s.recoverPanics)
+	e.Use(s.observe, s.recoverPanics, s.checkHost, s.checkOrigin)
 
 	key := s.authenticate
 	e.POST("/execute", s.execute, key)

@@ -8,14 +8,13 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 )
-
-// bodyPatience is how long a client may take to send its body: 10 MiB over a slow line, but not for ever.
-const bodyPatience = time.Minute
 
 const (
 	// largeBody is what everybody may send at any time. Beyond it a body needs one of the places for large ones, so that a
@@ -23,6 +22,14 @@ const (
 	largeBody   = 256 << 10
 	largeBodies = 16
 )
+
+// boundBody keeps a body that no handler reads from being waited for without end: net/http reads it before it sends the answer.
+func boundBody(c echo.Context) {
+	if c.Request().ContentLength != 0 {
+		// Where the connection has no deadlines (a test's recorder) a slow body is the caller's own.
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(paceOf(c).body))
+	}
+}
 
 // readBody reads a request's body through a cap. A body that is announced as too long is refused before any of it is read.
 // The body counts as held until release.
@@ -34,59 +41,117 @@ func (s *Server) readBody(c echo.Context) (body []byte, release func(), err erro
 	if r.ContentLength > limit {
 		return nil, nil, bodyTooLarge(limit)
 	}
-	deadline := http.NewResponseController(c.Response())
-	// Where the connection has no deadlines (a test's recorder) a slow body is the caller's own.
-	_ = deadline.SetReadDeadline(time.Now().Add(bodyPatience))
-	// A read deadline left standing would end the request's context while it waits for its job.
-	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+	control := http.NewResponseController(c.Response())
+	over := time.Now().Add(paceOf(c).body)
+	_ = control.SetReadDeadline(over)
 
 	var b bytes.Buffer
 	in := http.MaxBytesReader(c.Response().Writer, r.Body, limit)
-	if _, err := io.CopyN(&b, in, largeBody); err == io.EOF {
-		return b.Bytes(), func() {}, nil
-	} else if err != nil {
-		return nil, nil, bodyError(err, limit)
+	release = func() {}
+	_, err = io.CopyN(&b, in, largeBody)
+	if err == nil {
+		release, err = s.readLarge(c, &b, in, over)
 	}
-	if err := s.takePlace(r.Context()); err != nil {
-		return nil, nil, err
+	if err != nil && err != io.EOF {
+		return nil, nil, s.bodyError(c, err)
 	}
-	release = func() { <-s.large }
-	if rest := r.ContentLength - largeBody; rest > 0 {
-		b.Grow(int(rest) + bytes.MinRead)
-	}
-	if _, err := b.ReadFrom(in); err != nil {
-		release()
-		return nil, nil, bodyError(err, limit)
-	}
+	// A read deadline left standing would end the request's context while it waits for its job.
+	_ = control.SetReadDeadline(time.Time{})
 	return b.Bytes(), release, nil
 }
 
-// takePlace waits for one of the places for large bodies.
-func (s *Server) takePlace(ctx context.Context) error {
-	over := time.NewTimer(queuePatience)
-	defer over.Stop()
-	select {
-	case s.large <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-over.C:
+// readLarge reads the rest of a large body, in one of the places for those. It ends with io.EOF.
+func (s *Server) readLarge(c echo.Context, b *bytes.Buffer, in io.Reader, over time.Time) (release func(), err error) {
+	allowed, control := paceOf(c), http.NewResponseController(c.Response())
+	ctx, stop := context.WithTimeout(c.Request().Context(), queuePatience)
+	defer stop()
+	place := s.large.take(ctx, sender(c), func() { _ = control.SetReadDeadline(time.Now()) })
+	if place == nil {
+		e := failure(http.StatusServiceUnavailable, codeQueueFull, "Too many large requests are being received; try again later")
+		e.retryAfter, e.closes = time.Second, true
+		return nil, e
 	}
-	e := failure(http.StatusServiceUnavailable, codeQueueFull, "Too many large requests are being received; try again later")
-	e.retryAfter, e.closes = time.Second, true
-	return e
+	if rest := c.Request().ContentLength - largeBody; rest > 0 {
+		b.Grow(int(rest) + bytes.MinRead)
+	}
+	for err == nil {
+		_ = control.SetReadDeadline(allowed.deadline(over))
+		if place.evicted.Load() {
+			// Whoever wanted this place may have said so before the line above.
+			_ = control.SetReadDeadline(time.Now())
+		}
+		_, err = io.CopyN(b, counted{in, &place.came}, pieceBytes)
+	}
+	release = func() { s.large.give(place) }
+	s.large.settle(place)
+	switch {
+	case place.evicted.Load():
+		err = tooSlow("The request body came too slowly while others waited to send theirs; send it faster, or at most %d bytes", largeBody)
+	case timedOut(err) && time.Now().Before(over):
+		err = tooSlow("The request body came slower than %d bytes in %v; send it faster, or at most %d bytes", pieceBytes, allowed.piece, largeBody)
+	}
+	if err != io.EOF {
+		release()
+	}
+	return release, err
+}
+
+// counted counts what is read from it.
+type counted struct {
+	io.Reader
+	bytes *atomic.Int64
+}
+
+func (r counted) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.bytes.Add(int64(n))
+	return n, err
+}
+
+// sender is whom a place is counted for: the key's name, or else the address; of IPv6 addresses the half that a site has as a whole.
+func sender(c echo.Context) string {
+	if name := client(c); name != "" {
+		return name
+	}
+	from, err := netip.ParseAddrPort(c.Request().RemoteAddr)
+	if err != nil {
+		return c.Request().RemoteAddr
+	}
+	address := from.Addr().Unmap().WithZone("")
+	if address.Is4() {
+		return address.String()
+	}
+	site, err := address.Prefix(64)
+	if err != nil {
+		return address.String()
+	}
+	return site.String()
 }
 
 // bodyError words why a body could not be read.
-func bodyError(err error, limit int64) error {
+func (s *Server) bodyError(c echo.Context, err error) error {
+	if _, own := errors.AsType[*httpError](err); own {
+		return err
+	}
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return bodyTooLarge(limit)
+		return bodyTooLarge(s.o.Limits.RequestBytes)
 	}
 	e := failure(http.StatusBadRequest, codeInvalidRequest, "The request body broke off or is framed wrongly; check Content-Length or the chunks, and send it again")
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		e = failure(http.StatusRequestTimeout, codeRequestTimeout, "The request body did not arrive within %v; send it faster, or send less", bodyPatience)
+	if timedOut(err) {
+		e = tooSlow("The request body did not arrive within %v; send it faster, or send less", paceOf(c).body)
 	}
 	e.closes, e.cause = true, err
+	return e
+}
+
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}
+
+func tooSlow(format string, args ...any) *httpError {
+	e := failure(http.StatusRequestTimeout, codeRequestTimeout, format, args...)
+	e.closes = true
 	return e
 }
 

@@ -75,11 +75,16 @@ const theBody = "The request body"
 
 // join is the path of a field, such as limits.timeout_ms; a field of the body itself goes by its name alone.
 func join(at, name string) string {
-	quoted := strconv.Quote(cut(name, 64))
-	if name = quoted[1 : len(quoted)-1]; at == "" {
+	if name = shown(name, 64); at == "" {
 		return name
 	}
 	return at + "." + name
+}
+
+// shown is what a client sent, fit for a message: its first n bytes, and what is no plain text in it escaped.
+func shown(s string, n int) string {
+	quoted := strconv.Quote(cut(s, n))
+	return quoted[1 : len(quoted)-1]
 }
 
 // depth is how deep valid JSON nests.
@@ -117,6 +122,26 @@ func kind(value []byte) string {
 		return "null"
 	}
 	return "a number"
+}
+
+// null reports whether a value is JSON's null.
+func null(value json.RawMessage) bool { return value[0] == 'n' }
+
+// optional decodes a field that may be left out: null, which typed clients send for what is not set, is the same.
+func optional[T any](value json.RawMessage, decode func(json.RawMessage) (T, error)) (T, error) {
+	if null(value) {
+		var absent T
+		return absent, nil
+	}
+	return decode(value)
+}
+
+func textAt(at string) func(json.RawMessage) (string, error) {
+	return func(value json.RawMessage) (string, error) { return text(at, value) }
+}
+
+func wholeAt(at, unit string, maximum int, setting string) func(json.RawMessage) (int, error) {
+	return func(value json.RawMessage) (int, error) { return whole(at, unit, value, maximum, setting) }
 }
 
 // text decodes a string. Half of a surrogate pair is refused: it is no character, UTF-8 cannot hold it, and encoding/json

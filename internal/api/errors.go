@@ -18,6 +18,8 @@ import (
 const (
 	codeInvalidRequest   = "invalid_request"
 	codeUnauthorized     = "unauthorized"
+	codeForbiddenHost    = "forbidden_host"
+	codeForbiddenOrigin  = "forbidden_origin"
 	codeNotFound         = "not_found"
 	codeMethodNotAllowed = "method_not_allowed"
 	codeRequestTimeout   = "request_timeout"
@@ -83,6 +85,12 @@ func tooLarge(format string, args ...any) error {
 	return e
 }
 
+// beforeBody is an error that is answered before anything of the request's body is read.
+func beforeBody(r *http.Request, e *httpError) *httpError {
+	e.closes = r.ContentLength != 0
+	return e
+}
+
 // answer is the one place where errors become HTTP.
 func answer(err error, c echo.Context) *httpError {
 	if own, ok := errors.AsType[*httpError](err); ok {
@@ -133,16 +141,16 @@ func echoAnswer(he *echo.HTTPError, c echo.Context) *httpError {
 	r := c.Request()
 	switch he.Code {
 	case http.StatusNotFound:
-		return failure(he.Code, codeNotFound, "There is no %s here; scripts go to POST /execute or POST /jobs", cut(r.URL.Path, 64))
+		return failure(he.Code, codeNotFound, "There is no %s here; scripts go to POST /execute or POST /jobs", shown(r.URL.Path, 64))
 	case http.StatusMethodNotAllowed:
-		return failure(he.Code, codeMethodNotAllowed, "%s does not take %s; use %s", cut(r.URL.Path, 64), r.Method, c.Response().Header().Get(echo.HeaderAllow))
+		return failure(he.Code, codeMethodNotAllowed, "%s does not take %s; use %s", shown(r.URL.Path, 64), shown(r.Method, 16), c.Response().Header().Get(echo.HeaderAllow))
 	}
 	if he.Code >= http.StatusInternalServerError {
 		e := failure(he.Code, codeInternal, "The service failed to answer; its log has the cause under request id %s", requestID(c))
 		e.cause = he
 		return e
 	}
-	return failure(he.Code, codeInvalidRequest, "%v", he.Message)
+	return failure(he.Code, codeInvalidRequest, "%s", shown(fmt.Sprint(he.Message), 256))
 }
 
 // sendError writes an error's answer; it is echo's error handler.

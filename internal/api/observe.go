@@ -23,6 +23,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		// The answer before this one on the same connection may have left its write deadline behind.
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
+		c.Set(contextPace, s.pace)
+		boundBody(c)
 
 		defer s.metrics.begin()()
 		if err := next(c); err != nil {

@@ -26,10 +26,10 @@ func TestRefusalsAreJSON(t *testing.T) {
 		{"two hosts", "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "invalid_request", "malformed"},
 		{"header name", "GET /health HTTP/1.1\r\nHost: a\r\nA B: c\r\n\r\n", 400, "invalid_request", "invalid header name"},
 		{"header value", "GET /health HTTP/1.1\r\nHost: a\r\nA: \x01\r\n\r\n", 400, "invalid_request", "malformed"},
-		{"length", "POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n{}", 400, "invalid_request", "malformed"},
-		{"transfer encoding", "POST /execute HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: none\r\n\r\n{}", 501, "unsupported_encoding", "Transfer-Encoding"},
-		{"version", "GET /health HTTP/3.0\r\nHost: x\r\n\r\n", 505, "invalid_request", "HTTP/1.1"},
-		{"long headers", "GET /health HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 2*headerBytes) + "\r\n\r\n", 431, "too_large", "65536 bytes"},
+		{"length", "POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n{}", 400, "invalid_request", "malformed"},
+		{"transfer encoding", "POST /execute HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: none\r\n\r\n{}", 501, "unsupported_encoding", "Transfer-Encoding"},
+		{"version", "GET /health HTTP/3.0\r\nHost: localhost\r\n\r\n", 505, "invalid_request", "HTTP/1.1"},
+		{"long headers", "GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 2*headerBytes) + "\r\n\r\n", 431, "too_large", "65536 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conn, err := net.DialTimeout("tcp", s.Listener.Addr().String(), 10*time.Second)

@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
-	"unicode"
 
+	"safepy/internal/jobpath"
 	"safepy/internal/jobs"
 )
 
@@ -23,13 +22,7 @@ type Limits struct {
 	MemoryMB     int
 }
 
-const (
-	maxFiles      = 256
-	maxPathBytes  = 512
-	maxPathLevels = 16
-	// maxNameBytes is what Linux allows between two slashes.
-	maxNameBytes = 255
-)
+const maxFiles = 256
 
 // parseRequest turns a request body into a job's request, or says which field is wrong and what to write instead.
 func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
@@ -45,15 +38,15 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 			given = true
 			r.Script, err = parseScript(f.value, l.ScriptBytes)
 		case "args":
-			r.Args, err = parseArgs(f.value)
+			r.Args, err = optional(f.value, parseArgs)
 		case "stdin":
-			r.Stdin, err = text("stdin", f.value)
+			r.Stdin, err = optional(f.value, textAt("stdin"))
 		case "files":
-			r.Files, err = parseFiles(f.value)
+			r.Files, err = optional(f.value, parseFiles)
 		case "limits":
-			r.Limits, err = parseLimits(f.value, l)
+			r.Limits, err = optional(f.value, func(value json.RawMessage) (jobs.Limits, error) { return parseLimits(value, l) })
 		case "priority":
-			r.Priority, err = parsePriority(f.value)
+			r.Priority, err = optional(f.value, parsePriority)
 		default:
 			err = badRequest("%s is not a known field; the fields are script, args, stdin, files, limits and priority", join("", f.name))
 		}
@@ -101,9 +94,9 @@ func parseLimits(value json.RawMessage, l Limits) (out jobs.Limits, err error) {
 	for _, f := range fields {
 		switch f.name {
 		case "timeout_ms":
-			out.TimeoutMS, err = whole("limits.timeout_ms", "milliseconds", f.value, l.TimeoutMS, "JOB_TIMEOUT")
+			out.TimeoutMS, err = optional(f.value, wholeAt("limits.timeout_ms", "milliseconds", l.TimeoutMS, "JOB_TIMEOUT"))
 		case "memory_mb":
-			out.MemoryMB, err = whole("limits.memory_mb", "MB", f.value, l.MemoryMB, "JOB_MEMORY_MB")
+			out.MemoryMB, err = optional(f.value, wholeAt("limits.memory_mb", "MB", l.MemoryMB, "JOB_MEMORY_MB"))
 		default:
 			err = badRequest("%s is not a known field; limits has timeout_ms and memory_mb", join("limits", f.name))
 		}
@@ -138,24 +131,22 @@ func parseFiles(value json.RawMessage) ([]jobs.File, error) {
 		return nil, badRequest("files holds %d files and at most %d are accepted; pack them into one", len(list), maxFiles)
 	}
 	files := make([]jobs.File, 0, len(list))
-	// taken knows every path and every folder that a path implies: "a" and "a/b" cannot both be files.
-	taken := map[string]string{}
+	var taken jobpath.Taken
 	for i, raw := range list {
 		at := fmt.Sprintf("files[%d]", i)
 		f, err := parseFile(at, raw)
 		if err != nil {
 			return nil, err
 		}
-		if other, clash := taken[f.Path]; clash {
-			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, f.Path, other)
-		}
-		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
-			if other, clash := taken[dir]; clash && !strings.HasSuffix(other, "folder") {
-				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, f.Path, other)
+		if clash := taken.Add(f.Path, at); clash != nil {
+			switch {
+			case clash.Above:
+				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, f.Path, clash.Owner)
+			case clash.Folder:
+				return nil, badRequest("%s.path %q is taken by %s's folder already; give each file a path of its own", at, f.Path, clash.Owner)
 			}
-			taken[dir] = at + "'s folder"
+			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, f.Path, clash.Owner)
 		}
-		taken[f.Path] = at
 		files = append(files, f)
 	}
 	return files, nil
@@ -172,14 +163,14 @@ func parseFile(at string, value json.RawMessage) (jobs.File, error) {
 	}
 	given := map[string]bool{}
 	for _, m := range fields {
-		given[m.name] = true
+		given[m.name] = m.name != "encoding" || !null(m.value)
 		switch m.name {
 		case "path":
 			f.Path, err = text(at+".path", m.value)
 		case "content":
 			f.Content, err = text(at+".content", m.value)
 		case "encoding":
-			f.Encoding, err = text(at+".encoding", m.value)
+			f.Encoding, err = optional(m.value, textAt(at+".encoding"))
 		default:
 			err = badRequest("%s is not a known field; a file has path, content and encoding", join(at, m.name))
 		}
@@ -193,7 +184,8 @@ func parseFile(at string, value json.RawMessage) (jobs.File, error) {
 	case !given["content"]:
 		return f, badRequest(`%s.content is missing; send the file's text, or its base64 with "encoding": "base64"`, at)
 	}
-	if problem := pathProblem(f.Path); problem != "" {
+	f.Path = jobpath.Clean(f.Path)
+	if problem := jobpath.Problem(f.Path); problem != "" {
 		return f, badRequest("%s.path %q %s; write a path inside the working directory, such as data/in.csv", at, cut(f.Path, 64), problem)
 	}
 	switch f.Encoding {
@@ -211,35 +203,6 @@ func parseFile(at string, value json.RawMessage) (jobs.File, error) {
 		return f, badRequest(`%s.encoding must be "utf-8" or "base64", not %q`, at, cut(f.Encoding, 32))
 	}
 	return f, nil
-}
-
-// pathProblem says why a path cannot be a file in the working directory; empty when it can.
-func pathProblem(p string) string {
-	switch {
-	case p == "":
-		return "is empty"
-	case len(p) > maxPathBytes:
-		return fmt.Sprintf("is longer than %d bytes", maxPathBytes)
-	case p[0] == '/':
-		return "is absolute"
-	case strings.Contains(p, `\`):
-		return `holds a backslash (folders are divided by /)`
-	case strings.ContainsFunc(p, unicode.IsControl):
-		return "holds a control character"
-	case strings.Count(p, "/") >= maxPathLevels:
-		return fmt.Sprintf("has more than %d levels", maxPathLevels)
-	}
-	for part := range strings.SplitSeq(p, "/") {
-		switch {
-		case part == "..":
-			return "leaves the working directory"
-		case part == "." || part == "":
-			return "has an empty part"
-		case len(part) > maxNameBytes:
-			return fmt.Sprintf("has a name longer than %d bytes", maxNameBytes)
-		}
-	}
-	return ""
 }
 
 // cut shortens what a client sent before it goes into a message.

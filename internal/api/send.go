@@ -10,9 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// sendPatience is how long a client may take to read its answer.
-const sendPatience = time.Minute
-
 // largestKept is the longest buffer that is kept for the next answer: room for a full stdout and a full stderr.
 const largestKept = 4 << 20
 
@@ -38,11 +35,19 @@ func send(c echo.Context, status int, document any) error {
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	h.Set(echo.HeaderCacheControl, "no-store")
-	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(sendPatience))
+	allowed := paceOf(c)
+	over := time.Now().Add(allowed.send)
+	control := http.NewResponseController(c.Response())
+	_ = control.SetWriteDeadline(over)
 	c.Response().WriteHeader(status)
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	_, err = c.Response().Write(body)
+	for rest := body; len(rest) > 0 && err == nil; {
+		_ = control.SetWriteDeadline(allowed.deadline(over))
+		part := rest[:min(len(rest), pieceBytes)]
+		rest = rest[len(part):]
+		_, err = c.Response().Write(part)
+	}
 	return err
 }

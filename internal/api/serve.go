@@ -32,10 +32,8 @@ func Serve(ctx context.Context, cfg config.API, q Queue, log *slog.Logger, more 
 	server := newHTTPServer(New(q, o), log)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(jsonRefusals{listener}) }()
-	log.Info("listening", "addr", listener.Addr().String(), "keys", len(cfg.APIKeys))
-	if len(cfg.APIKeys) == 0 {
-		log.Warn("API_KEYS is empty: whoever reaches this address can run scripts")
-	}
+	level, open := openTo(listener.Addr(), len(cfg.APIKeys))
+	log.Log(ctx, level, "listening", "addr", listener.Addr().String(), "keys", len(cfg.APIKeys), "open_to", open)
 
 	select {
 	case err := <-served:
@@ -55,6 +53,23 @@ func Serve(ctx context.Context, cfg config.API, q Queue, log *slog.Logger, more 
 		return err
 	}
 	return nil
+}
+
+// openTo says plainly who can run scripts here.
+func openTo(listening net.Addr, keys int) (slog.Level, string) {
+	local := false
+	if tcp, ok := listening.(*net.TCPAddr); ok {
+		local = tcp.IP.IsLoopback()
+	}
+	switch {
+	case keys > 0 && local:
+		return slog.LevelInfo, "whoever is on this machine and has a key; for others set LISTEN_ADDR, such as :8080"
+	case keys > 0:
+		return slog.LevelInfo, "whoever reaches this address and has a key"
+	case local:
+		return slog.LevelInfo, "whoever is on this machine; for others set API_KEYS, or LISTEN_ADDR such as :8080"
+	}
+	return slog.LevelWarn, "whoever reaches this address: API_KEYS is empty"
 }
 
 // headerBytes is how long the headers of a request may be.

@@ -69,8 +69,14 @@ func serve(t *testing.T, change ...func(*Options)) *testServer {
 	for _, c := range change {
 		c(&o)
 	}
+	return serveAt(t, q, New(q, o))
+}
+
+// serveAt puts a Server, which the test may have changed, on a socket.
+func serveAt(t *testing.T, q *fakeQueue, served *Server) *testServer {
+	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
-	s.Config = newHTTPServer(New(q, o), o.Log)
+	s.Config = newHTTPServer(served, served.o.Log)
 	s.Listener = jsonRefusals{s.Listener}
 	s.Start()
 	t.Cleanup(s.Close)

@@ -23,9 +23,11 @@ type Service struct {
 // API is the settings of the process that speaks HTTP.
 type API struct {
 	Service
-	ListenAddr           string        `env:"LISTEN_ADDR" envDefault:":8080" help:"address to serve HTTP on; port 0 picks a free one"`
-	Port                 string        `env:"PORT" help:"as Cloud Run and others set it: the port to serve on when LISTEN_ADDR is not set"`
+	ListenAddr           string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" image:"-" help:"address to serve HTTP on, port 0 picks a free one; where it is not set it is :8080 with API_KEYS, and :PORT with PORT"`
+	Port                 string        `env:"PORT" image:"-" help:"as Cloud Run and others set it: the port to serve on when LISTEN_ADDR is not set"`
 	APIKeys              APIKeys       `env:"API_KEYS" help:"who may call, comma-separated name:<sha256 of the key, hex>; empty lets everybody"`
+	AllowedOrigins       Origins       `env:"ALLOWED_ORIGINS" help:"web pages that may call the service from a browser, comma-separated origins such as https://app.example.com; * for all; empty for none but the service's own"`
+	AllowedHosts         Hosts         `env:"ALLOWED_HOSTS" help:"names that requests may call the service by, comma-separated; * for all; empty for addresses and localhost without API_KEYS, and for all with them"`
 	ExecuteWait          time.Duration `env:"EXECUTE_WAIT" envDefault:"30s" help:"how long POST /execute waits before it answers 202 and where to look"`
 	QueueLimit           int           `env:"QUEUE_LIMIT" envDefault:"1000" help:"jobs that may wait; beyond it the service answers 503 with Retry-After"`
 	KeyJobsInFlight      int           `env:"KEY_JOBS_IN_FLIGHT" envDefault:"0" help:"jobs one key may have queued or running; 0 is no limit"`
@@ -39,28 +41,32 @@ type Worker struct {
 	Service
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"0" help:"scripts run at the same time; 0 is one per core"`
 	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" standalone:"-" help:"address to serve the worker's health and metrics on"`
-	Jail           string        `env:"JAIL" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
+	Jail           string        `env:"JAIL" image:"-" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
 	JailIsolation  string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log; process: no namespaces, even where there are some"`
 	JailSharedUID  string        `env:"JAIL_SHARED_UID" envDefault:"refuse" help:"a worker that is not root gives jobs at level process its own uid; refuse: do not start then; accept: start, with a job's filter alone between it and the worker's files, processes and Redis"`
 	JailCgroup     string        `env:"JAIL_CGROUP" envDefault:"auto" help:"required: refuse to start unless cgroups bound memory, swap, processes and processor time; auto: as far as this host allows, said in the log; off: none"`
 	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
 	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"numpy,pandas" help:"libraries imported before a job arrives; empty preloads nothing"`
-	JailChroot     string        `env:"JAIL_CHROOT" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
+	JailChroot     string        `env:"JAIL_CHROOT" image:"-" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
 	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs; until the next one is warm it serves up to twice as many"`
 	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
 	JailSpare      int           `env:"JAIL_SPARE" envDefault:"1" help:"warm jails of each kind beyond the slots, so that a job right behind another need not wait for the next process; 0 saves their memory"`
 	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
 	JobThreads     int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
 	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
+	JobFiles       int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
+	JobFilesBytes  int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
 	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
 }
+
+// A setting tagged image:"-" is one that the images set for themselves; deploy/example.env has it as a comment.
 
 // Standalone is both in one process. It starts a Redis of its own unless REDIS_URL is set. A setting tagged standalone:"-" has
 // no meaning here: there is one address, the API's.
 type Standalone struct {
 	API
 	Worker
-	DataDir string `env:"DATA_DIR" envDefault:"./data" help:"where standalone's own Redis keeps its data"`
+	DataDir string `env:"DATA_DIR" image:"-" envDefault:"./data" help:"where standalone's own Redis keeps its data"`
 }
 
 // Slots is how many scripts run at the same time: WORKER_CONCURRENCY, or one per core that this process may use.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		JobResultTTL: 24 * time.Hour, ShutdownGrace: 30 * time.Second, LogLevel: "info", LogFormat: "text",
 	}
 	wantAPI := API{
-		Service: service, ListenAddr: ":8080", ExecuteWait: 30 * time.Second, QueueLimit: 1000, MaxScriptBytes: 1 << 20, MaxRequestBytes: 10 << 20,
+		Service: service, ListenAddr: "127.0.0.1:8080", ExecuteWait: 30 * time.Second, QueueLimit: 1000, MaxScriptBytes: 1 << 20, MaxRequestBytes: 10 << 20,
 	}
 	if !reflect.DeepEqual(api, wantAPI) {
 		t.Errorf("api\n got %+v\nwant %+v", api, wantAPI)
@@ -42,7 +43,7 @@ func TestDefaults(t *testing.T) {
 		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailSharedUID: "refuse",
 		JailCgroup: "auto", JailPython: "/usr/bin/python3",
 		JailPreload: Names{"numpy", "pandas"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JailSpare: 1, JobDiskMB: 64, JobThreads: 16,
-		JobResultBytes: 8 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
+		JobResultBytes: 8 << 20, JobFiles: 32, JobFilesBytes: 4 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
 	}
 	if !reflect.DeepEqual(worker, wantWorker) {
 		t.Errorf("worker\n got %+v\nwant %+v", worker, wantWorker)
@@ -76,6 +77,19 @@ func TestLoadSets(t *testing.T) {
 		{"duration", map[string]string{"JOB_TIMEOUT": "1m30s"}, func(s *Standalone) any { return s.Worker.JobTimeout }, 90 * time.Second},
 		{"port", map[string]string{"PORT": "9000"}, func(s *Standalone) any { return s.ListenAddr }, ":9000"},
 		{"port and address", map[string]string{"PORT": "9000", "LISTEN_ADDR": "127.0.0.1:1"}, func(s *Standalone) any { return s.ListenAddr }, "127.0.0.1:1"},
+		{"port without keys", map[string]string{"PORT": "8080"}, func(s *Standalone) any { return s.ListenAddr }, ":8080"},
+		{"keys alone", map[string]string{"API_KEYS": "ann:" + sum}, func(s *Standalone) any { return s.ListenAddr }, ":8080"},
+		{"keys and port", map[string]string{"API_KEYS": "ann:" + sum, "PORT": "1"}, func(s *Standalone) any { return s.ListenAddr }, ":1"},
+		{"keys and address", map[string]string{"API_KEYS": "ann:" + sum, "LISTEN_ADDR": "127.0.0.1:1"}, func(s *Standalone) any { return s.ListenAddr }, "127.0.0.1:1"},
+		{"keys and blank address", map[string]string{"API_KEYS": "ann:" + sum, "LISTEN_ADDR": " "}, func(s *Standalone) any { return s.ListenAddr }, ":8080"},
+		{"no keys in the list", map[string]string{"API_KEYS": " , "}, func(s *Standalone) any { return s.ListenAddr }, "127.0.0.1:8080"},
+		{"everywhere without keys", map[string]string{"LISTEN_ADDR": ":8080"}, func(s *Standalone) any { return s.ListenAddr }, ":8080"},
+		{"origins", map[string]string{"ALLOWED_ORIGINS": " https://A.example:443,http://localhost:3000,http://[::1]:80, chrome-extension://abc ,*"},
+			func(s *Standalone) any { return strings.Join(s.AllowedOrigins, " ") }, "https://a.example http://localhost:3000 http://[::1] chrome-extension://abc *"},
+		{"hosts", map[string]string{"ALLOWED_HOSTS": "api, *.Example.com,10.0.0.1,::1,*"},
+			func(s *Standalone) any { return strings.Join(s.AllowedHosts, " ") }, "api *.example.com 10.0.0.1 ::1 *"},
+		{"Cloud Run", map[string]string{"K_SERVICE": "python", "PORT": "8080"}, func(s *Standalone) any { return strings.Join(s.AllowedHosts, " ") + s.ListenAddr }, "*:8080"},
+		{"Cloud Run with names", map[string]string{"K_SERVICE": "python", "ALLOWED_HOSTS": "a.example"}, func(s *Standalone) any { return strings.Join(s.AllowedHosts, " ") }, "a.example"},
 		{"port and empty address", map[string]string{"PORT": "9000", "LISTEN_ADDR": ""}, func(s *Standalone) any { return s.ListenAddr }, ":9000"},
 		{"keys", map[string]string{"API_KEYS": "ann:" + sum + ", bob:" + sum}, func(s *Standalone) any { return s.APIKeys[0].Name + s.APIKeys[1].Name }, "annbob"},
 		{"key rotation", map[string]string{"API_KEYS": "ann:" + sum + ",ann:" + strings.ToUpper(sum)}, func(s *Standalone) any { return s.APIKeys[0] == s.APIKeys[1] }, true},
@@ -122,6 +136,16 @@ func TestLoadRefuses(t *testing.T) {
 		{"API_KEYS", "secret", "sha256sum"},
 		{"API_KEYS", "ann:secret", "sha256sum"},
 		{"API_KEYS", ":" + strings.Repeat("ab", 32), "sha256sum"},
+		{"ALLOWED_ORIGINS", "app.example.com", "is no origin; write scheme, host and port"},
+		{"ALLOWED_ORIGINS", "https://app.example.com/", "and nothing after them"},
+		{"ALLOWED_ORIGINS", "https://app.example.com,null", `"null" is no origin`},
+		{"ALLOWED_ORIGINS", "https://*.example.com", "is no origin"},
+		{"ALLOWED_ORIGINS", "https://ann@app.example.com", "is no origin"},
+		{"ALLOWED_HOSTS", "python.example.com:8080", "without scheme and port"},
+		{"ALLOWED_HOSTS", "https://python.example.com", "is no host name"},
+		{"ALLOWED_HOSTS", "a b", "is no host name"},
+		{"ALLOWED_HOSTS", "*.", "is no host name"},
+		{"ALLOWED_HOSTS", "p*.example.com", "is no host name"},
 		{"JAIL", "docker", "write one of: auto, nsjail, bubblewrap"},
 		{"JAIL_ISOLATION", "none", "write one of: namespaces, auto, process"},
 		{"JAIL_CGROUP", "on", "write one of: auto, required, off"},
@@ -199,16 +223,39 @@ func TestExampleEnv(t *testing.T) {
 		t.Errorf("%s is not what ExampleEnv returns; write it anew with: go test ./internal/config -run ExampleEnv -update", path)
 	}
 	vars := map[string]string{}
+	var on []string
 	for lines := bufio.NewScanner(strings.NewReader(string(content))); lines.Scan(); {
 		line := lines.Text()
-		if line == "" || strings.HasPrefix(line, "#") {
+		off := regexp.MustCompile("^#[A-Z]").MatchString(line)
+		if line == "" || strings.HasPrefix(line, "#") && !off {
 			continue
 		}
-		name, value, found := strings.Cut(line, "=")
+		name, value, found := strings.Cut(strings.TrimPrefix(line, "#"), "=")
 		if !found {
 			t.Fatalf("not NAME=value: %q", line)
 		}
 		vars[name] = value
+		if !off {
+			on = append(on, name)
+		}
+	}
+	// An env_file overrides what an image sets, with an empty value too.
+	for _, dockerfile := range []string{"../../Dockerfile", "../../Dockerfile.api", "../../Dockerfile.worker"} {
+		content, err := os.ReadFile(dockerfile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := regexp.MustCompile("(?m)^ENV (.*)$").FindAllStringSubmatch(string(content), -1)
+		if len(own) == 0 {
+			t.Errorf("%s sets nothing", dockerfile)
+		}
+		for _, line := range own {
+			for _, set := range strings.Fields(line[1]) {
+				if name, _, _ := strings.Cut(set, "="); slices.Contains(on, name) {
+					t.Errorf("%s of the example undoes that of %s; give it the tag image:\"-\"", name, dockerfile)
+				}
+			}
+		}
 	}
 	for _, pair := range [][2]Process{{&API{}, &API{}}, {&Worker{}, &Worker{}}} {
 		if err := Load(pair[0], environ(vars)); err != nil {

@@ -64,14 +64,23 @@ func resolve(cfg Process, lookup Lookup) error {
 	default:
 		return nil
 	}
-	if api.Port == "" {
-		return nil
+	if api.Port != "" {
+		if err := checkPort(api.Port); err != nil {
+			return err
+		}
 	}
-	if err := checkPort(api.Port); err != nil {
-		return err
+	if addr, _ := lookup("LISTEN_ADDR"); strings.TrimSpace(addr) == "" {
+		switch {
+		case api.Port != "":
+			api.ListenAddr = ":" + api.Port
+		case len(api.APIKeys) > 0:
+			// Whoever made keys means to be called by others. Without any the default reaches no further than this machine.
+			api.ListenAddr = ":8080"
+		}
 	}
-	if addr, _ := lookup("LISTEN_ADDR"); addr == "" {
-		api.ListenAddr = ":" + api.Port
+	// Cloud Run gives each service its name, and its front end passes on only what was meant for that name.
+	if service, _ := lookup("K_SERVICE"); service != "" && len(api.AllowedHosts) == 0 {
+		api.AllowedHosts = Hosts{Any}
 	}
 	return nil
 }

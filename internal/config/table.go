@@ -28,7 +28,8 @@ func Table(cfg Process) string {
 func ExampleEnv() string {
 	var b strings.Builder
 	b.WriteString("# Every setting of api, worker and standalone, with its default. A line that is left out or empty means the default,\n" +
-		"# except for lists (JAIL_PRELOAD, DENIED_NAMES), where empty means none.\n")
+		"# except for lists (JAIL_PRELOAD, DENIED_NAMES), where empty means none. Where an image or standalone has a default of its own\n" +
+		"# the line is a comment: as it stands this file changes nothing anywhere.\n")
 	api, worker, standalone := variables(&API{}), variables(&Worker{}), variables(&Standalone{})
 	seen := map[string]bool{}
 	for _, v := range slices.Concat(api, worker, standalone) {
@@ -52,7 +53,11 @@ func ExampleEnv() string {
 		if own >= 0 && standalone[own].fallback != v.fallback {
 			fmt.Fprintf(&b, "; %s", standaloneDefault(standalone[own].fallback))
 		}
-		fmt.Fprintf(&b, ")\n%s=%s\n", v.name, v.fallback)
+		off := ""
+		if v.image || own >= 0 && standalone[own].fallback != v.fallback {
+			off = "#"
+		}
+		fmt.Fprintf(&b, ")\n%s%s=%s\n", off, v.name, v.fallback)
 	}
 	return b.String()
 }
@@ -68,6 +73,8 @@ func standaloneDefault(fallback string) string {
 type variable struct {
 	name, field, fallback, help string
 	list                        bool
+	// image says that the images set it.
+	image bool
 }
 
 // variables lists a process's settings in the order of its struct, each once.
@@ -93,7 +100,7 @@ func variables(cfg Process) []variable {
 			seen[name] = true
 			v := variable{
 				name: name, field: f.Name, fallback: f.Tag.Get("envDefault"), help: f.Tag.Get("help"),
-				list: f.Type == reflect.TypeFor[Names](),
+				list: f.Type == reflect.TypeFor[Names](), image: f.Tag.Get("image") == "-",
 			}
 			if fallback, ok := own[name]; ok {
 				v.fallback = fallback

@@ -76,6 +76,8 @@ func (w *Worker) validateOwn() error {
 		between("JOB_DISK_MB", w.JobDiskMB, 1, 1<<20),
 		between("JOB_THREADS", w.JobThreads, 1, 4096),
 		between("JOB_RESULT_BYTES", w.JobResultBytes, 2, 1<<28),
+		between("JOB_FILES", w.JobFiles, 1, 1000),
+		between("JOB_FILES_BYTES", w.JobFilesBytes, 1, 1<<28),
 		checkNames("JAIL_PRELOAD", w.JailPreload),
 		checkNames("DENIED_NAMES", w.DeniedNames),
 	)

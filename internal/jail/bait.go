@@ -112,7 +112,7 @@ func (b *bait) args(p *plan) map[string]any {
 	return map[string]any{
 		"secret": b.secret, "folder": b.folder, "pid": pid, "tcp": b.tcp.Addr().(*net.TCPAddr).Port, "abstract": b.mark,
 		"shm_key": b.shmKey, "hostname": host, "mark": b.mark, "may_fork": p.level == Namespaces && p.limits.Threads <= 64, "bounded": p.level == Namespaces,
-		"others": p.others(), "pending_signals": pendingSignals, "memory_mb": p.limits.MemoryMB, "disk_mb": p.limits.DiskMB, "threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
+		"others": p.others(), "pending_signals": pendingSignals, "space_mb": p.limits.addressSpace() >> 20, "disk_mb": p.limits.DiskMB, "threads": p.limits.Threads, "open_files": p.limits.OpenFiles,
 	}
 }
 

@@ -14,7 +14,10 @@ import (
 var runnerFiles embed.FS
 
 // runnerModules in the order in which they import one another; boot.py receives them.
-var runnerModules = []string{"linux", "memory", "denied", "encode", "report", "walls", "holder", "files", "script", "job", "rehearse", "server"}
+var runnerModules = []string{
+	"linux", "memory", "denied", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files", "holder", "ending", "script", "job",
+	"rehearse", "server",
+}
 
 // Arenas, of 1 MB, that a server sets aside for what Python allocates, before any other has shown how many its libraries take: pandas and
 // all it brings 26, the standard library alone 3. What is over is given back.

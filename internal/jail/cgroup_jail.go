@@ -15,16 +15,17 @@ const kernelRoom = 32 << 20
 // and of the ended ones those that have not been waited for.
 const fewProcesses = 8
 
-// bounds are those of the jail whose server is pid, with its libraries loaded. The job's address space is bounded before its
-// memory is: this is the wall behind it, for what is no address space (files in the working directory, pipes, sockets). It must
-// hold a job that uses all of what it may, and copies every page that the server could write to.
+// bounds are those of the jail whose server is pid, with its libraries loaded. A job's own memory is the worker's to watch: this is the
+// wall behind it, for what that does not see (files in the working directory, pipes, sockets) and for a worker that has no time to
+// look. It must hold a job that uses all of what it may, and copies every page that the server could write to: what was the server's does
+// not count as the job's own.
 func (c *cgroups) bounds(pid int) bounds {
-	copied, err := memoryField(pid, "VmData:")
+	copied, err := memoryField(pid, "VmData")
 	if err != nil {
 		copied = 64 << 20 // it is 41 MB with pandas loaded
 	}
 	return bounds{
-		memory: int64(c.limits.MemoryMB+c.limits.DiskMB)<<20 + copied + kernelRoom, noSwap: true,
+		memory: c.limits.memory() + int64(c.limits.DiskMB)<<20 + copied + kernelRoom, noSwap: true,
 		pids: int64(c.limits.Threads) + fewProcesses, cpu: cpuPeriod,
 	}
 }

@@ -24,8 +24,8 @@ type child struct {
 	ordered time.Duration
 }
 
-// resultSlack is what a result's header (error, traceback, files) may take beside the result itself.
-const resultSlack = 8 << 20
+// traceSlack is what a result's own line takes beside it, and the trace of a job that has not answered.
+const traceSlack = 128 << 10
 
 // stdoutPipeBytes is room for a script that prints much: at the kernel's 64 kB it would wait for its reader sixteen times per MiB.
 const stdoutPipeBytes = 256 << 10
@@ -49,7 +49,7 @@ func newChild(l Limits) (c *child, theirs []int, err error) {
 	flood := int64(l.OutputBytes) * FloodFactor
 	c.stdout = startReader(ours[1], l.OutputBytes, flood, c.flooded, nil)
 	c.stderr = startReader(ours[2], l.OutputBytes, flood, c.flooded, nil)
-	keep := l.ResultBytes + resultSlack
+	keep := l.ResultBytes + l.maxHeader() + traceSlack
 	c.result = startReader(ours[4], keep, int64(keep), c.flooded, c.walled)
 	return c, theirs, nil
 }
@@ -155,8 +155,6 @@ func (c *child) close() {
 type reader struct {
 	file *os.File
 	done chan struct{} // closed at the end of the pipe
-	// grown is sent to, without waiting, whenever something came.
-	grown chan struct{}
 	// first is when the first byte or the end came, known when first, in startReader, is closed.
 	first time.Time
 
@@ -169,7 +167,7 @@ type reader struct {
 // byte or at the end.
 func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<- struct{}) *reader {
 	f := os.NewFile(uintptr(fd), "pipe")
-	r := &reader{file: f, done: make(chan struct{}), grown: make(chan struct{}, 1)}
+	r := &reader{file: f, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		came := func() {
@@ -190,10 +188,6 @@ func startReader(fd, keep int, flood int64, flooded chan<- struct{}, first chan<
 					flooded <- struct{}{}
 				}
 				came()
-				select {
-				case r.grown <- struct{}{}:
-				default:
-				}
 			}
 			if err != nil {
 				return

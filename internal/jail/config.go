@@ -81,8 +81,10 @@ type Config struct {
 type Limits struct {
 	// Timeout is wall-clock time: 10 s. CPU time of all threads together may be a second more.
 	Timeout time.Duration
-	// MemoryMB is address space beyond what Python and its preloaded libraries take: 100 MB.
+	// MemoryMB is what a job's process may have in memory beyond what Python and its preloaded libraries take: 100 MB.
 	MemoryMB int
+	// importAllowanceMB comes on top, for what importing installed libraries takes: 0.
+	importAllowanceMB int
 	// DiskMB is the size of the working directory: 64 MB. It has room for 64 files per MB.
 	DiskMB int
 	// Threads beside the main one: 16.
@@ -91,6 +93,8 @@ type Limits struct {
 	OutputBytes int
 	// ResultBytes of JSON may be returned: 8 MiB.
 	ResultBytes int
+	// Files is how many files are handed back, at most MaxFiles, and FilesBytes how large they are together: 32, 4 MiB.
+	Files, FilesBytes int
 	// OpenFiles is RLIMIT_NOFILE: 256.
 	OpenFiles int
 }
@@ -114,6 +118,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Limits.Threads, 16)
 	setDefault(&c.Limits.OutputBytes, 1<<20)
 	setDefault(&c.Limits.ResultBytes, 8<<20)
+	setDefault(&c.Limits.Files, 32)
+	setDefault(&c.Limits.FilesBytes, 4<<20)
 	setDefault(&c.Limits.OpenFiles, 256)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -57,6 +57,18 @@ func removeDirectory(path string) {
 	_ = os.RemoveAll(path)
 }
 
+// open opens the directory; nil where there is none.
+func (d *disk) open() *os.File {
+	if d == nil {
+		return nil
+	}
+	fd, err := unix.Open(d.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "left")
+}
+
 // watch looks until the job has more than it may, which it reports once, or stop is called, which waits for a look to end.
 func (d *disk) watch(pid int) (over <-chan struct{}, stop func()) {
 	if d == nil {

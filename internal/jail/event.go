@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -34,6 +35,8 @@ type childEnd struct {
 	maxRSS int64
 	// namespaces is how long the server took to make the latest ones, for a job to come.
 	namespaces time.Duration
+	// left is its working directory, where it has not answered and something is in it. To be closed.
+	left *os.File
 }
 
 func (v *server) receive() (event, error) {
@@ -48,7 +51,14 @@ func (v *server) receive() (event, error) {
 	if err != nil {
 		return event{}, fmt.Errorf("control message: %w", err)
 	}
-	e.pid = senderPID(v.ancillary[:oob])
+	var left *os.File
+	e.pid, left = ancillaryData(v.ancillary[:oob])
+	switch {
+	case e.ended != nil:
+		e.ended.left = left
+	case left != nil:
+		left.Close()
+	}
 	return e, nil
 }
 
@@ -65,7 +75,10 @@ func parseEvent(message []byte) (e event, err error) {
 				return e, err
 			}
 		}
-		e.ended = &childEnd{syscall.WaitStatus(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, numbers[2], time.Duration(numbers[3])}
+		e.ended = &childEnd{
+			status: syscall.WaitStatus(numbers[0]), cpu: time.Duration(numbers[1]) * time.Microsecond, maxRSS: numbers[2],
+			namespaces: time.Duration(numbers[3]),
+		}
 	default:
 		err = json.Unmarshal(message, &e)
 	}
@@ -94,14 +107,24 @@ func (v *server) listen() {
 	}
 }
 
-func senderPID(oob []byte) int {
+// ancillaryData is what the kernel says of a message's sender, and the folder that it has sent along, if any.
+func ancillaryData(oob []byte) (pid int, folder *os.File) {
 	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(messages) == 0 {
-		return 0
-	}
-	cred, err := unix.ParseUnixCredentials(&messages[0])
 	if err != nil {
-		return 0
+		return 0, nil
 	}
-	return int(cred.Pid)
+	for _, m := range messages {
+		switch m.Header.Type {
+		case unix.SCM_CREDENTIALS:
+			if cred, err := unix.ParseUnixCredentials(&m); err == nil {
+				pid = int(cred.Pid)
+			}
+		case unix.SCM_RIGHTS:
+			if fds, err := unix.ParseUnixRights(&m); err == nil && len(fds) > 0 {
+				folder = os.NewFile(uintptr(fds[0]), "left")
+				closeAll(fds[1:])
+			}
+		}
+	}
+	return pid, folder
 }

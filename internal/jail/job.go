@@ -30,7 +30,25 @@ type File struct {
 	Encoding string `json:"encoding,omitempty"`
 	// Size in bytes; of files that a job left behind only.
 	Size int64 `json:"size,omitempty"`
+	// Reason says, of files that a job left behind, why this one is only named and its content not handed back.
+	Reason Reason `json:"reason,omitempty"`
 }
+
+// Reason is why a file is not handed back. The list is closed.
+type Reason string
+
+const (
+	// TooLarge: with it the files would be more than Limits.FilesBytes together. TooMany: it would be one more than Limits.Files.
+	TooLarge Reason = "too_large"
+	TooMany  Reason = "too_many"
+	// Unreadable: its permissions, or those of the folder, do not allow it.
+	Unreadable Reason = "unreadable"
+	// Link: a symbolic link, which is not followed. Special: a pipe, a socket or a device.
+	Link    Reason = "link"
+	Special Reason = "special"
+	// OddName: no request could have a file with this path, which is given with what is wrong in it as %XX, and cut.
+	OddName Reason = "name"
+)
 
 // Code says how a script failed. The list is closed.
 type Code string
@@ -72,8 +90,10 @@ type Outcome struct {
 	Result         json.RawMessage
 	Failure        *Failure
 	Stdout, Stderr Stream
-	Files          []File
-	Usage          Usage
+	// Files are those that the script made or changed, by path; UnnamedFiles is how many more there are at least.
+	Files        []File
+	UnnamedFiles int
+	Usage        Usage
 }
 
 // Usage is what the worker saw a job take.

@@ -43,8 +43,9 @@ type plan struct {
 	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
 	alter     func(*settings)
 	alterArgs func([]string) []string
-	// unwatched leaves jobs at level Process as much room on disk as there is, unconfined leaves Landlock away: for tests of Prove.
-	unwatched, unconfined bool
+	// unwatched leaves jobs at level Process as much room on disk as there is, unweighed leaves jobs all memory, unconfined leaves Landlock
+	// away: for tests of Prove.
+	unwatched, unweighed, unconfined bool
 }
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
@@ -246,7 +247,7 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 // and to that one's maker, up to the host's root, who needs some, too.
 const pendingSignals = 64
 
-// settings tells the runner its part. Memory and CPU time are the single job's and come with it.
+// settings tells the runner its part. CPU time is the single job's and comes with it; memory is the worker's to watch.
 func (p *plan) settings(s spec, preload []string) settings {
 	l := p.limits
 	set := settings{
@@ -254,11 +255,14 @@ func (p *plan) settings(s spec, preload []string) settings {
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
 		Tmpfs: fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
 		Rlimits: map[string]int64{
-			"NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "SIGPENDING": pendingSignals,
+			"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
+			"SIGPENDING": pendingSignals,
 			// Its threads are all that the job's uid has, in a user namespace of its own.
 			"NPROC": int64(l.Threads) + 1,
 		},
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
+		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
 	switch {
 	case s.level == Process:

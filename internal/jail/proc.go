@@ -42,32 +42,39 @@ func writeSmall(path string, data []byte) error {
 func procFile(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }
 
 // memoryField reads one size off a process's status, in bytes.
-func memoryField(pid int, name string) (int64, error) {
+func memoryField(pid int, name string) (size int64, err error) {
+	return size, statusFields(pid, map[string]*int64{name: &size})
+}
+
+// statusFields reads sizes off a process's status, in bytes. A process that has none any more is an error.
+func statusFields(pid int, wanted map[string]*int64) error {
 	var buffer [4 << 10]byte
 	status, err := readSmall(procFile(pid, "status"), buffer[:])
 	if err != nil {
-		return 0, err
+		return err
 	}
-	_, rest, _ := bytes.Cut(status, []byte(name))
-	number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" kB"))
-	kilobytes, err := strconv.ParseInt(string(number), 10, 64)
-	return kilobytes << 10, err
+	found := 0
+	for line := range bytes.Lines(status) {
+		name, rest, _ := bytes.Cut(line, []byte(":"))
+		size, known := wanted[string(name)]
+		if !known {
+			continue
+		}
+		number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" kB"))
+		kilobytes, err := strconv.ParseInt(string(number), 10, 64)
+		if err != nil {
+			return fmt.Errorf("status: %w", err)
+		}
+		*size = kilobytes << 10
+		found++
+	}
+	if found == 0 {
+		return errNoMemory
+	}
+	return nil
 }
 
-// residentBytes is the size of a process in memory: VmRSS, which is cheaper to have from here than from its status.
-func residentBytes(pid int) (int64, error) {
-	var buffer [256]byte
-	statm, err := readSmall(procFile(pid, "statm"), buffer[:])
-	if err != nil {
-		return 0, err
-	}
-	fields := bytes.Fields(statm)
-	if len(fields) < 2 {
-		return 0, errors.New("statm: too short")
-	}
-	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
-	return pages * int64(os.Getpagesize()), err
-}
+var errNoMemory = errors.New("status: the process has no memory any more")
 
 // asUser runs f with the uid by which the kernel decides who may look at a process: its own, which even root must have without
 // CAP_SYS_PTRACE and CAP_DAC_OVERRIDE. It is the thread's own, and the thread ends with it.

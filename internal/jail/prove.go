@@ -175,7 +175,7 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 	}
 }
 
-// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit.
+// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit and for the worker.
 func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, error) {
 	plan := *p.plan
 	plan.cgroups = nil
@@ -190,7 +190,8 @@ func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, e
 	}
 	found := answer.Found
 	found["nothing outlives its job"] = b.survivors()
-	return found, nil
+	found["memory"], err = own.attackMemory(ctx)
+	return found, err
 }
 
 // answer is what the attacks return.

@@ -100,7 +100,8 @@ var removals = []removal{
 	{wall: "size of a file", kinds: []string{"nsjail"}, settings: limit("FSIZE", 1<<40)},
 	{wall: "size of a file", kinds: once, settings: limit("FSIZE", 1<<40), says: "output limit: more than"}, // the wall behind it
 	{wall: "no core files", settings: limit("CORE", 1<<20), args: replace("--rlimit_core", "100")},
-	{wall: "memory", settings: python("import resource; resource.RLIMIT_AS = resource.RLIMIT_RSS")},
+	{wall: "memory", kinds: everywhere, plan: func(p *plan) { p.unweighed = true }},
+	{wall: "address space", settings: func(s *settings) { delete(s.Rlimits, "AS") }},
 	{wall: "CPU time", settings: python("import resource; resource.RLIMIT_CPU = resource.RLIMIT_RSS")},
 	{wall: "size of the working directory", kinds: []string{"nsjail"}, settings: func(s *settings) {
 		s.Tmpfs = strings.Replace(s.Tmpfs, "size=64m", "size=6400m", 1)

@@ -17,8 +17,8 @@ var wholeLimits = Limits{MemoryMB: 8, DiskMB: 8, Threads: 4}
 const (
 	wholeMegabytes = 256
 	wholeThreads   = 32
-	// diskPatience is what a job may take to be found with too much on disk.
-	diskPatience = 5 * time.Second
+	// lookPatience is what a job may take to be found with too much on disk or in memory.
+	lookPatience = 5 * time.Second
 )
 
 // attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit before it that would do its work.
@@ -37,7 +37,7 @@ func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 	small, plan := *c, *p.plan
 	small.limits = wholeLimits
 	plan.cgroups = &small
-	plan.limits.DiskMB, plan.limits.MemoryMB = wholeLimits.DiskMB, 1<<20 // no RLIMIT_AS
+	plan.limits.DiskMB, plan.unweighed = wholeLimits.DiskMB, true
 	own, err := p.proving(ctx, plan, func(s *settings) {
 		s.Rehearse, s.Study = false, false
 		delete(s.Rlimits, "NPROC")
@@ -50,14 +50,14 @@ func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	if c.enforced.Pids.By != "" {
-		o, err := own.attackOnce(ctx, "threads", attackTimeout)
+		o, err := own.attackOnce(ctx, "threads", Job{Timeout: attackTimeout})
 		if err != nil {
 			return nil, err
 		}
 		found["jail's processes"] = reached(o)
 	}
 	if c.enforced.Memory.By != "" {
-		o, err := own.attackOnce(ctx, "memory", attackTimeout)
+		o, err := own.attackOnce(ctx, "memory", Job{Timeout: attackTimeout})
 		if err != nil {
 			return nil, err
 		}
@@ -74,12 +74,23 @@ func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
 
 // attackDisk puts more into the working directory than may be there, in each of the ways in which the worker must look for it.
 func (p *Pool) attackDisk(ctx context.Context) (string, error) {
-	for _, attack := range []string{"names", "bytes", "mapped"} {
-		o, err := p.attackOnce(ctx, attack, diskPatience)
+	return p.attackWatched(ctx, OutputLimit, Job{}, "names", "bytes", "mapped")
+}
+
+// attackMemory takes more memory than a job may have, likewise.
+func (p *Pool) attackMemory(ctx context.Context) (string, error) {
+	return p.attackWatched(ctx, MemoryLimit, Job{MemoryMB: wholeLimits.MemoryMB}, "hoard", "forgotten")
+}
+
+// attackWatched runs attacks that stay until the worker has found them.
+func (p *Pool) attackWatched(ctx context.Context, found Code, j Job, attacks ...string) (string, error) {
+	j.Timeout = lookPatience
+	for _, attack := range attacks {
+		o, err := p.attackOnce(ctx, attack, j)
 		if err != nil {
 			return "", err
 		}
-		if o.Failure == nil || o.Failure.Code != OutputLimit {
+		if o.Failure == nil || o.Failure.Code != found {
 			return attack + ": " + reached(o), nil
 		}
 	}
@@ -117,7 +128,7 @@ func (p *Pool) lookAtCgroup(found map[string]string) error {
 }
 
 // attackOnce runs one attack of whole.py as a job.
-func (p *Pool) attackOnce(ctx context.Context, name string, timeout time.Duration) (Outcome, error) {
+func (p *Pool) attackOnce(ctx context.Context, name string, j Job) (Outcome, error) {
 	script, err := attackFiles.ReadFile("attacks/whole.py")
 	if err != nil {
 		return Outcome{}, err
@@ -126,7 +137,8 @@ func (p *Pool) attackOnce(ctx context.Context, name string, timeout time.Duratio
 	if err != nil {
 		return Outcome{}, err
 	}
-	return p.Run(ctx, Job{Script: string(script), Args: args, Timeout: timeout})
+	j.Script, j.Args = string(script), args
+	return p.Run(ctx, j)
 }
 
 // reached is what an attack of whole.py says, or how it ended.

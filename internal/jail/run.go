@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -17,18 +18,17 @@ var errLost = errors.New("the jail was lost")
 
 // order is what a child reads before anything else: the job, and those of its limits that no one else can set.
 type order struct {
-	Script      string          `json:"script"`
-	Args        json.RawMessage `json:"args,omitempty"`
-	Files       []File          `json:"files,omitempty"`
-	CPUSeconds  int             `json:"cpu_seconds"`
-	MemoryBytes int64           `json:"memory_bytes"`
+	Script     string          `json:"script"`
+	Args       json.RawMessage `json:"args,omitempty"`
+	Files      []File          `json:"files,omitempty"`
+	CPUSeconds int             `json:"cpu_seconds"`
 }
 
-// dumpGrace is how long a script that is over its time may take to say where it is.
+// dumpGrace is how long a script that is over its time or its memory may take to say where it is. It ends by itself when it has.
 const dumpGrace = 250 * time.Millisecond
 
-// dumpPause ends what it says: the fault handler writes word by word.
-const dumpPause = 20 * time.Millisecond
+// dumpSignal asks a job where it is: walls.DUMP_SIGNAL.
+const dumpSignal = unix.SIGUSR2
 
 // settleGrace is how long a job may take to be gone by itself once it has answered.
 const settleGrace = 50 * time.Millisecond
@@ -51,12 +51,11 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		return Outcome{}, nil, err
 	}
 	before, _ := cpuTime(v.jobPID()) // what it took to make the process ready is not the job's
+	m := v.weigh(limits)
+	defer m.close()
 	c.job.send(payload)
 	c.stdin.send([]byte(j.Stdin))
 	c.stdin.end()
-	if rss, err := residentBytes(v.jobPID()); err == nil { // while it reads the job
-		v.baseRSS = rss
-	}
 
 	exited := v.exited
 	if v.level == Process {
@@ -71,7 +70,8 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		return Outcome{}, nil, fmt.Errorf("%w: %w", errLost, err)
 	}
 	walled := time.Now()
-	seen, err := v.watch(ctx, c, limits)
+	seen, err := v.watch(ctx, c, m, limits)
+	defer seen.left.Close() // which may be nil
 	if errors.Is(err, errLost) && v.cgroup.ranOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err
@@ -86,15 +86,22 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	} else {
 		v.counted = false
 		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
-		o = judge(seen, c.result.bytes(), j.Script)
+		var own bool
+		if o, own = claimed(seen, c.result.bytes()); !own {
+			o.Failure = failed(seen, c.result.bytes(), j.Script)
+			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
+		}
 	}
 	if o.Failure == nil && v.disk.overAfter() {
-		o = Outcome{Failure: diskFull(limits)}
+		o.Result, o.Failure = nil, diskFull(limits)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
 		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: max(0, seen.cpu-before),
-		MemoryPeakBytes: max(0, seen.maxRSS-v.baseRSS), Making: v.making(c),
+		MemoryPeakBytes: m.peak, Making: v.making(c),
+	}
+	if o.Failure != nil {
+		o.Failure.mention(m, limits)
 	}
 	if !seen.gone {
 		settle = v.settle
@@ -115,7 +122,7 @@ func (v *server) making(c *child) Making {
 // encodeOrder is the job as job.py reads it: its length in eight bytes, then JSON.
 func encodeOrder(j Job, l Limits) ([]byte, error) {
 	body, err := json.Marshal(order{
-		Script: j.Script, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout), MemoryBytes: int64(l.MemoryMB) << 20,
+		Script: j.Script, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode job: %w", err)
@@ -129,6 +136,7 @@ type cause int
 const (
 	byItself cause = iota
 	byTimeout
+	byMemory
 	byFlood
 	byDisk
 	byCancel
@@ -139,39 +147,53 @@ type observation struct {
 	cause  cause
 	status syscall.WaitStatus
 	cpu    time.Duration
-	maxRSS int64
 	ended  time.Time
 	// answer is the job's complete answer, where it gave one; gone says that its process has ended.
 	answer *Outcome
 	gone   bool
 	limits Limits
 	level  Level
-	// ranOut says that the kernel has killed something in the jail for want of memory.
-	ranOut bool
+	// left is its directory, where the server has sent it.
+	left *os.File
+	// ranOut says that the kernel has killed something in the jail for want of memory, nearlyOut that the job had nearly as much as it may.
+	ranOut, nearlyOut bool
 }
 
-// watch waits for the job's end, and brings it about when its time is over, its output floods or ctx ends.
-func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, error) {
+// watch waits for the job's end, and brings it about when its time is over, it has more memory than it may, its output floods or ctx ends.
+func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (observation, error) {
 	seen := observation{limits: l, level: v.level}
 	timeout := time.NewTimer(l.Timeout)
 	defer timeout.Stop()
+	look := time.NewTimer(m.pause())
+	defer look.Stop()
 	overfull, stopWatching := v.disk.watch(v.jobPID())
 	defer stopWatching()
-	var kill, pause <-chan time.Time // when a job that is to end has said where it is, or not
+	var kill <-chan time.Time // when a job that is to end has not said where it is
 	var lost <-chan time.Time
+	killNow := func() {
+		if lost == nil {
+			kill = nil
+			v.kill()
+			lost = time.After(killGrace)
+		}
+	}
 	end := func(why cause) {
 		if seen.cause != byItself {
 			return
 		}
 		seen.cause = why
-		if why != byTimeout {
-			v.kill()
-			lost = time.After(killGrace)
-			return
+		switch why {
+		case byTimeout:
+			v.dump()
+			kill = time.After(dumpGrace)
+		case byMemory:
+			if m.signal(v.jobPID(), dumpSignal) != nil {
+				v.dump()
+			}
+			kill = time.After(dumpGrace)
+		default:
+			killNow()
 		}
-		drain(c.result.grown)
-		v.dump()
-		kill = time.After(dumpGrace)
 	}
 	done := ctx.Done()
 	events := v.events
@@ -179,13 +201,9 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 		// There the job is the server, and its end closes this too, before or after exited.
 		events = nil
 	}
-	var grown <-chan struct{}
 	answered := c.result.done
 	var ends []<-chan struct{} // of the streams, once the answer is complete
 	for {
-		if kill != nil {
-			grown = c.result.grown
-		}
 		var streamEnd <-chan struct{}
 		if len(ends) > 0 {
 			streamEnd = ends[0]
@@ -193,7 +211,7 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 		select {
 		case <-answered:
 			answered = nil
-			if o, ok := parse(c.result.bytes(), l); ok && seen.cause == byItself && v.usage(&seen) {
+			if o, ok := parse(c.result.bytes(), l); ok && seen.cause == byItself && v.usage(&seen, m) {
 				seen.answer = &o
 				ends = []<-chan struct{}{c.stdout.done, c.stderr.done}
 			}
@@ -208,7 +226,9 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 				return seen, errLost
 			}
 			seen.gone = true
-			seen.status, seen.cpu, seen.maxRSS = e.ended.status, e.ended.cpu, e.ended.maxRSS
+			seen.status, seen.cpu = e.ended.status, e.ended.cpu
+			seen.nearlyOut = m.ended(e.ended.maxRSS)
+			seen.left = e.ended.left
 			v.namespaces = e.ended.namespaces
 			return v.drained(c, seen)
 		case <-v.exited:
@@ -216,7 +236,7 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 				return seen, errLost
 			}
 			seen.gone = true
-			seen.ofProcess(v)
+			seen.nearlyOut = m.ended(seen.ofProcess(v))
 			return v.drained(c, seen)
 		case <-timeout.C:
 			end(byTimeout)
@@ -228,16 +248,20 @@ func (v *server) watch(ctx context.Context, c *child, l Limits) (observation, er
 		case <-done:
 			done = nil
 			end(byCancel)
-		case <-grown:
-			pause = time.After(dumpPause)
-		case <-pause:
-			kill, pause, grown = nil, nil, nil
-			v.kill()
-			lost = time.After(killGrace)
+		case <-look.C:
+			if seen.answer != nil {
+				continue
+			}
+			switch m.look(v.jobPID()) {
+			case over:
+				end(byMemory)
+			case farOver:
+				_ = m.signal(v.jobPID(), unix.SIGKILL)
+				killNow()
+			}
+			look.Reset(m.pause())
 		case <-kill:
-			kill, pause, grown = nil, nil, nil
-			v.kill()
-			lost = time.After(killGrace)
+			killNow()
 		case <-lost:
 			v.cmd.Process.Kill()
 			return seen, fmt.Errorf("%w: a killed job did not end", errLost)
@@ -258,9 +282,10 @@ func (v *server) settle() error {
 			if !ok || e.ended == nil {
 				return errLost
 			}
-			if e.ended.status != 0 {
+			if !endedWell(e.ended.status) {
 				v.counted = false
 			}
+			e.ended.left.Close() // it has said itself what it leaves
 			v.namespaces = e.ended.namespaces
 			return nil
 		case <-v.exited:
@@ -277,14 +302,13 @@ func (v *server) settle() error {
 
 // usage asks the kernel what the job's process has used so far; it waits behind its answer, to be looked at. False when the
 // process is not known or has gone already: its end will tell.
-func (v *server) usage(o *observation) bool {
+func (v *server) usage(o *observation, m *memory) bool {
 	cpu, err := cpuTime(v.jobPID())
 	if err != nil {
 		return false
 	}
-	peak, err := memoryField(v.jobPID(), "VmHWM:")
-	o.cpu, o.maxRSS = cpu, peak
-	return err == nil
+	o.cpu = cpu
+	return m.answered(v.jobPID()) == nil
 }
 
 // cpuTime is the CPU time that all threads of a process have used.
@@ -315,9 +339,20 @@ func (v *server) drained(c *child, seen observation) (observation, error) {
 	return seen, nil
 }
 
+// collect takes what a job has left that is gone and has not said so itself. Its directory comes from the server, where it is a tmpfs that
+// went with the job's namespaces; at level Process it is on the disk.
+func (v *server) collect(seen *observation, given []File) (files []File, unnamed int) {
+	left := seen.left
+	seen.left = nil
+	if v.level == Process {
+		left = v.disk.open()
+	}
+	return collect(left, v.jobUID, given, v.limits)
+}
+
 func (v *server) dump() {
 	if v.level == Process {
-		unix.Kill(v.pid, unix.SIGUSR2)
+		unix.Kill(v.pid, dumpSignal)
 		return
 	}
 	v.control.Write([]byte("dump"))
@@ -331,8 +366,9 @@ func (v *server) kill() {
 	v.control.Write([]byte("kill"))
 }
 
-// ofProcess reads the end of a job at level Process off nsjail, which passes on its child's: 128 + n stands for signal n.
-func (o *observation) ofProcess(v *server) {
+// ofProcess reads the end of a job at level Process off nsjail, which passes on its child's: 128 + n stands for signal n. It returns the
+// most that was resident.
+func (o *observation) ofProcess(v *server) (maxRSS int64) {
 	state := v.cmd.ProcessState
 	if code := state.ExitCode(); code > 128 && code < 128+65 {
 		o.status = syscall.WaitStatus(code - 128)
@@ -341,15 +377,9 @@ func (o *observation) ofProcess(v *server) {
 	}
 	o.cpu = state.UserTime() + state.SystemTime()
 	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		o.maxRSS = usage.Maxrss << 10
+		maxRSS = usage.Maxrss << 10
 	}
-}
-
-func drain(c <-chan struct{}) {
-	select {
-	case <-c:
-	default:
-	}
+	return maxRSS
 }
 
 // narrowed are the limits of one job: its own where it asks for less.

@@ -40,13 +40,13 @@ func TestSizeSaysNothingOnDisk(t *testing.T) {
 import os, tempfile, types
 from runner import files
 with tempfile.TemporaryDirectory() as path:
-    directory = files.Directory(path, tmpfs=False)
+    directory = files.Directory(path, tmpfs=False, most=32, size=1 << 20)
     with open(os.path.join(path, "new"), "w") as f:
         f.write("x")
-    stat, files.os.stat = os.stat, lambda path, **options: types.SimpleNamespace(st_size=files._EMPTY)
-    found = directory.collect()
+    stat, files.os.stat = os.stat, lambda path, **options: types.SimpleNamespace(st_size=files.EMPTY)
+    used, found = directory.used(), directory.collect()["files"]
     files.os.stat = stat
-assert [f["path"] for f in found] == ["new"], found
+assert used and [f["path"] for f in found] == ["new"], found
 `)
 }
 

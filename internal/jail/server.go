@@ -38,6 +38,10 @@ type settings struct {
 	Seccomp      *jobProgram      `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
 	Denied       []string         `json:"denied"`
 	ResultBytes  int              `json:"result_bytes"`
+	// Limits are the numbers that errors name.
+	Limits     map[string]int `json:"limits"`
+	Files      int            `json:"files"`
+	FilesBytes int            `json:"files_bytes"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.
@@ -52,9 +56,10 @@ type server struct {
 	level              Level
 	limits             Limits
 	versions           map[string]string
-	// baseRSS is the resident size of a child before its job, firstRSS the server's own after its first.
-	baseRSS, firstRSS int64
-	pid               int // of Python
+	// base is what a child had before its job, firstRSS the server's own resident size after its first.
+	base     sizes
+	firstRSS int64
+	pid      int // of Python
 	// pinned is how many pages a fork of the server copies by itself, shared how many texts it has.
 	pinned, shared int
 	// framed says that the server can be told whether jobs with data frames are expected, frames that it has been told so.
@@ -84,6 +89,9 @@ type server struct {
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	disk    *disk // at level Process
+	// unweighed is the plan's.
+	unweighed bool
+	jobUID    int // outside
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -102,9 +110,9 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	v := &server{
-		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
+		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, comeBack: func() error { return nil },
+		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.ids.job, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
@@ -294,14 +302,14 @@ func (v *server) grown() bool {
 	if v.served%growthChecked != 1 {
 		return false
 	}
-	rss, err := residentBytes(v.pid)
+	now, err := sizesOf(v.pid)
 	if err != nil {
 		return false // gone, which is seen elsewhere
 	}
 	if v.firstRSS == 0 {
-		v.firstRSS = rss
+		v.firstRSS = now.resident
 	}
-	return rss > v.firstRSS+growthAllowed
+	return now.resident > v.firstRSS+growthAllowed
 }
 
 // over reports whether the jail's time is over.

@@ -131,7 +131,7 @@ func held(t *testing.T, p *Pool) holdings {
 		h.cgroups = len(c.hierarchy.list(parentName()))
 	}
 	for _, pid := range servers(p) {
-		rss, err := memoryField(pid, "VmRSS:")
+		rss, err := memoryField(pid, "VmRSS")
 		if err == nil {
 			h.jails += rss
 		}

@@ -269,7 +269,7 @@ func (b *broker) take(id string) *claim {
 func (b *broker) finish(ctx context.Context, c *claim, status Status, e *Error, finished time.Time, doc []byte, apart []any) (bool, error) {
 	code, message := "", ""
 	if e != nil {
-		code, message = string(e.Code), e.Message
+		code, message = string(e.Code), shortened(e.Message, maxShort) // for the list, which reads those of many
 	}
 	now, channel := time.Now().UTC(), b.channel()
 	if !b.handout.lookedLately() {

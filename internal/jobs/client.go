@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -85,12 +84,12 @@ func (q *Queue) recount(ctx context.Context, client string) error {
 		l, _ := laneOf(id)
 		states[i] = pipe.HGet(ctx, l.record(id), "s")
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := execute(ctx, pipe); err != nil {
 		return err
 	}
 	var over []any
 	for i, s := range states {
-		if errors.Is(s.Err(), redis.Nil) || Status(s.Val()).Final() {
+		if s.Err() != nil || Status(s.Val()).Final() {
 			over = append(over, ids[i])
 		}
 	}

@@ -263,12 +263,13 @@ func TestRunnerErrorIsTriedAgain(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	s := startRedis(t)
 	q := newTestQueue(t, s.client(), QueueOptions{})
+	content := "hi"
 	outcomes := map[string]*Outcome{
 		"raises":   {Stdout: "a", Stderr: "b", Error: &Error{Code: Exception, Message: "m", Line: 3, Traceback: "t"}, Truncated: Truncated{Stdout: true}},
 		"nothing":  {},
 		"not json": {Result: []byte("{"), Stdout: "kept"},
 		"large":    {Result: []byte(`1`), Stdout: strings.Repeat("x", 4*maxPublished)},
-		"files":    {Result: []byte(`{"a":[1]}`), Files: []File{{Path: "x.txt", Size: 2, Content: "hi"}}},
+		"files":    {Result: []byte(`{"a":[1]}`), Files: []ResultFile{{Path: "x.txt", Size: 2, Content: &content}, {Path: "y", Reason: TooMany}}},
 	}
 	serve(t, s.client(), runnerFunc(func(ctx context.Context, r *Request) (*Outcome, error) { return outcomes[r.Script], nil }), ServerOptions{})
 	got := map[string]*Job{}
@@ -287,7 +288,7 @@ func TestOutcomes(t *testing.T) {
 	if j := got["large"]; j.Status != Completed || len(j.Stdout) != 4*maxPublished {
 		t.Errorf("large: %s, %d bytes", j.Status, len(j.Stdout))
 	}
-	if j := got["files"]; len(j.Files) != 1 || j.Files[0].Content != "hi" || string(j.Result) != `{"a":[1]}` {
+	if j := got["files"]; len(j.Files) != 2 || *j.Files[0].Content != "hi" || j.Files[1].Content != nil || j.Files[1].Reason != TooMany || string(j.Result) != `{"a":[1]}` {
 		t.Errorf("files: %+v", j)
 	}
 }

@@ -273,7 +273,7 @@ func (h *handler) lookForCanceled(ctx context.Context) {
 		l, _ := laneOf(id)
 		asked[i] = pipe.HExists(ctx, l.record(id), "cancel")
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := execute(ctx, pipe); err != nil {
 		return // the next look is in three seconds
 	}
 	for i, id := range ids {

@@ -25,16 +25,38 @@ type Limits struct {
 	MemoryMB  int `json:"memory_mb,omitempty"`
 }
 
-// File is a file put into the job's working directory, or one found there afterwards.
+// File is a file put into the job's working directory.
 type File struct {
 	// Path is relative to the working directory, with forward slashes.
 	Path    string `json:"path"`
-	Size    int64  `json:"size,omitempty"`
-	MIME    string `json:"mime,omitempty"`
 	Content string `json:"content"`
 	// Encoding of Content: utf-8 (also when empty) or base64.
 	Encoding string `json:"encoding,omitempty"`
 }
+
+// ResultFile is a file that a job made or changed in its working directory.
+type ResultFile struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"`
+	MIME string `json:"mime"`
+	// Content is nil where the file is not handed back, and Reason then says why.
+	Content *string `json:"content"`
+	// Encoding of Content: utf-8 or base64.
+	Encoding string `json:"encoding,omitempty"`
+	Reason   Reason `json:"reason,omitempty"`
+}
+
+// Reason is why a file is named and not handed back. The list is closed.
+type Reason string
+
+const (
+	TooLarge   Reason = "too_large"
+	TooMany    Reason = "too_many"
+	Unreadable Reason = "unreadable"
+	Link       Reason = "link"
+	Special    Reason = "special"
+	OddName    Reason = "name"
+)
 
 // Priority orders jobs that wait; none starves another for ever.
 type Priority string
@@ -58,6 +80,8 @@ const (
 
 // Final reports whether a job in this state will never change again.
 func (s Status) Final() bool { return s == Completed || s == Failed || s == Canceled }
+
+func (s Status) known() bool { return s == Queued || s == Running || s.Final() }
 
 // Code says why a job failed. The list is closed.
 type Code string
@@ -100,10 +124,13 @@ type Error struct {
 	Traceback string `json:"traceback,omitempty"`
 }
 
-// Truncated says which streams were longer than what is kept of them.
+// Truncated says which streams were longer than what is kept of them, and whether there are files that are not handed back.
 type Truncated struct {
 	Stdout bool `json:"stdout"`
 	Stderr bool `json:"stderr"`
+	Files  bool `json:"files"`
+	// UnnamedFiles is how many of those are not even named, at least.
+	UnnamedFiles int `json:"unnamed_files,omitempty"`
 }
 
 // Usage is what a job cost, as the worker observed it.
@@ -122,7 +149,7 @@ type Outcome struct {
 	Stdout    string          `json:"stdout"`
 	Stderr    string          `json:"stderr"`
 	Truncated Truncated       `json:"truncated"`
-	Files     []File          `json:"files,omitempty"`
+	Files     []ResultFile    `json:"files,omitempty"`
 	Error     *Error          `json:"error,omitempty"`
 	Usage     Usage           `json:"usage"`
 }
@@ -136,7 +163,7 @@ type Job struct {
 	Stderr     string          `json:"stderr"`
 	Error      *Error          `json:"error"`
 	Truncated  Truncated       `json:"truncated"`
-	Files      []File          `json:"files"`
+	Files      []ResultFile    `json:"files"`
 	Usage      *Usage          `json:"usage"`
 	Attempts   int             `json:"attempts"`
 	CreatedAt  time.Time       `json:"created_at"`

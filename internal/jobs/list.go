@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,24 +87,72 @@ func (q *Queue) List(ctx context.Context, o ListOptions) (ListPage, error) {
 		if err != nil {
 			return ListPage{}, unavailable(caller, "list", err)
 		}
+		full := false
 		for i, j := range jobs {
 			after = &entries[i]
 			if j == nil || o.Status != "" && j.Status != o.Status || o.Client != "" && j.Client != o.Client {
 				continue
 			}
 			page.Jobs = append(page.Jobs, j)
-			if len(page.Jobs) == limit {
-				page.Next = after.cursor()
-				return page, nil
+			if full = len(page.Jobs) == limit; full {
+				break
 			}
 		}
-		if len(entries) < listBatch {
-			return page, nil
+		if full {
+			page.Next = after.cursor()
+		}
+		if full || len(entries) < listBatch {
+			return page, q.explain(ctx, caller, page.Jobs)
 		}
 	}
 	page.Next = after.cursor()
-	return page, nil
+	return page, q.explain(ctx, caller, page.Jobs)
 }
+
+// explain reads why the jobs of a page have failed. Of all others that were looked at nothing is read but what is short.
+func (q *Queue) explain(ctx, caller context.Context, page []*Job) error {
+	pipe := q.rdb.Pipeline()
+	records := make([]*redis.SliceCmd, len(page))
+	for i, j := range page {
+		if j.Status == Failed {
+			l, _ := laneOf(j.ID)
+			records[i] = pipe.HMGet(ctx, l.record(j.ID), "ec", "em")
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if err := execute(ctx, pipe); err != nil {
+		return unavailable(caller, "list", err)
+	}
+	for i, r := range records {
+		if r == nil || len(r.Val()) < 2 {
+			continue
+		}
+		if code := text(r.Val()[0]); code != "" {
+			page[i].Error = &Error{Code: Code(code), Message: text(r.Val()[1])}
+			page[i].Error.bound()
+		}
+	}
+	return nil
+}
+
+// execute sends a pipeline. Keys that are of another kind than ours are nobody's: their commands have no value, and are no error.
+func execute(ctx context.Context, pipe redis.Pipeliner) error {
+	commands, err := pipe.Exec(ctx)
+	if len(commands) == 0 {
+		return err
+	}
+	for _, c := range commands {
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) && !foreign(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// foreign reports whether Redis has said that a key is of another kind, itself or through a script.
+func foreign(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
 
 // entries reads the next of all lanes after the cursor.
 func (q *Queue) entries(ctx context.Context, after *entry) ([]entry, error) {
@@ -119,13 +166,16 @@ func (q *Queue) entries(ctx context.Context, after *entry) ([]entry, error) {
 		// Those of the cursor's own microsecond come again and are dropped below; more than one is rare.
 		lanes[l] = pipe.ZRevRangeByScoreWithScores(ctx, lane(l).index(), &redis.ZRangeBy{Min: "-inf", Max: upTo, Count: listBatch + 8})
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := execute(ctx, pipe); err != nil {
 		return nil, err
 	}
 	var all []entry
 	for _, l := range lanes {
 		for _, z := range l.Val() {
 			id, _ := z.Member.(string)
+			if _, ours := laneOf(id); !ours {
+				continue
+			}
 			e := entry{int64(z.Score), id}
 			if after == nil || newestFirst(*after, e) < 0 {
 				all = append(all, e)
@@ -136,7 +186,7 @@ func (q *Queue) entries(ctx context.Context, after *entry) ([]entry, error) {
 	return all[:min(len(all), listBatch)], nil
 }
 
-// summaries reads the records of the entries; nil for those that have expired.
+// summaries reads the records of the entries; nil for those that have expired, and for what is none.
 func (q *Queue) summaries(ctx context.Context, entries []entry) ([]*Job, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -147,15 +197,12 @@ func (q *Queue) summaries(ctx context.Context, entries []entry) ([]*Job, error) 
 		l, _ := laneOf(e.id)
 		records[i] = pipe.HMGet(ctx, l.record(e.id), summaryFields...)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := execute(ctx, pipe); err != nil {
 		return nil, err
 	}
 	jobs := make([]*Job, len(entries))
 	for i, r := range records {
-		var err error
-		if jobs[i], err = parseRecord(entries[i].id, r.Val()); err != nil {
-			return nil, fmt.Errorf("list: %w", err)
-		}
+		jobs[i] = parseRecord(entries[i].id, r.Val())
 	}
 	return jobs, nil
 }

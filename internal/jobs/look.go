@@ -166,11 +166,11 @@ func parseLook(v []any, err error) (look, error) {
 
 func parseClaim(v []any) (_ *claim, err error) {
 	c := &claim{msg: text(v[0]), id: text(v[1]), pending: text(v[2]), request: text(v[6]), client: text(v[7]), obtained: time.Now()}
-	if c.created, err = moment(text(v[3])); err != nil {
-		return nil, fmt.Errorf("pick: created: %w", err)
-	}
 	if c.started, err = moment(text(v[4])); err != nil {
 		return nil, fmt.Errorf("pick: started: %w", err)
+	}
+	if c.created = created(text(v[3])); c.created.IsZero() {
+		c.created = c.started // a damaged record is run all the same, and holds up none that were taken with it
 	}
 	n, _ := v[5].(int64)
 	more, _ := v[8].(int64)

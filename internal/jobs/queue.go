@@ -154,7 +154,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 		if s.created == nil {
 			return q.Get(ctx, id)
 		}
-		return &Job{ID: id, Status: Queued, Files: []File{}, CreatedAt: *s.created, Client: o.Client}, nil
+		return &Job{ID: id, Status: Queued, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
 	}
 	q.bells.forget(id)
 	q.dismiss(ctx, o.Client, id)
@@ -215,17 +215,17 @@ func (q *Queue) Get(ctx context.Context, id string) (*Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	values, err := q.rdb.HMGet(ctx, l.record(id), recordFields...).Result()
-	if err != nil {
+	if err != nil && !foreign(err) {
 		return nil, unavailable(caller, "get job", err)
 	}
 	return found(parseRecord(id, values))
 }
 
-func found(j *Job, err error) (*Job, error) {
-	if err == nil && j == nil {
+func found(j *Job) (*Job, error) {
+	if j == nil {
 		return nil, ErrNotFound
 	}
-	return j, err
+	return j, nil
 }
 
 // cancelPatience is how long Cancel gives a worker to stop a running script, which takes it milliseconds.
@@ -242,7 +242,7 @@ func (q *Queue) Cancel(ctx context.Context, id string) (*Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	was, err := cancelScript.Run(ctx, q.rdb, []string{l.record(id)}, id, cancelChannel).Text()
-	if errors.Is(err, redis.Nil) {
+	if errors.Is(err, redis.Nil) || foreign(err) {
 		return nil, ErrNotFound
 	}
 	if err != nil {

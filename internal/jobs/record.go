@@ -11,10 +11,10 @@ import (
 )
 
 // recordFields are read to know all of a job; summaryFields leave out the document and what lies beside it, which may be
-// megabytes.
+// megabytes, and the error.
 var (
-	summaryFields = []string{"s", "c", "st", "fin", "n", "ec", "em", "cl"}
-	recordFields  = append(append([]string{}, summaryFields...), "doc", "out", "err", "res")
+	summaryFields = []string{"s", "c", "st", "fin", "n", "cl"}
+	recordFields  = append(append([]string{}, summaryFields...), "ec", "em", "doc", "out", "err", "res")
 )
 
 // maxInline is how long stdout, stderr and result may be together to be parts of the document, and with it of the message that
@@ -25,74 +25,121 @@ const (
 	minApart  = 2 << 10
 )
 
-// parseRecord turns the values of recordFields or summaryFields into a job; nil when there is no record.
-func parseRecord(id string, values []any) (*Job, error) {
+// unreadable is the error of a job whose record says that it has ended, and not legibly how.
+var unreadable = Error{Code: Internal, Message: "the outcome of this job cannot be read any more"}
+
+// parseRecord turns the values of recordFields or summaryFields into a job; nil when there is no record, or none of ours. A record that is
+// damaged is as good as what can still be read of it: whoever lists a thousand jobs does not want to fail at one.
+func parseRecord(id string, values []any) *Job {
 	v := make([]string, len(recordFields))
-	for i, x := range values {
+	for i, x := range values[:min(len(values), len(v))] {
 		v[i], _ = x.(string)
 	}
-	if v[0] == "" {
-		return nil, nil
+	status := Status(v[0])
+	if !status.known() {
+		return nil
 	}
-	attempts, err := strconv.Atoi(v[4])
-	if err != nil {
-		return nil, fmt.Errorf("record of job %s: %w", id, err)
-	}
+	attempts, _ := strconv.Atoi(v[4])
 	if doc := v[8]; doc != "" {
-		j, err := parseDocument(doc, v[7])
-		if err != nil {
-			return nil, err
+		if j := parseDocument(doc, id, v[5]); j != nil {
+			j.Attempts = attempts // the run that ended first may not have been the last to begin
+			j.Stdout, j.Stderr = cmp.Or(v[9], j.Stdout), cmp.Or(v[10], j.Stderr)
+			if v[11] != "" {
+				j.Result = json.RawMessage(v[11])
+			}
+			return j
 		}
-		j.Attempts = attempts // the run that ended first may not have been the last to begin
-		j.Stdout, j.Stderr = cmp.Or(v[9], j.Stdout), cmp.Or(v[10], j.Stderr)
-		if v[11] != "" {
-			j.Result = json.RawMessage(v[11])
+		failure := unreadable
+		return &Job{
+			ID: id, Status: Failed, Error: &failure, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
+			CreatedAt: created(v[1]), StartedAt: micros(v[2]), FinishedAt: micros(v[3]),
 		}
-		return j, nil
 	}
-	j := &Job{ID: id, Status: Status(v[0]), Files: []File{}, Client: v[7], Attempts: attempts}
-	created, err := micros(v[1])
-	if err != nil {
-		return nil, fmt.Errorf("record of job %s: %w", id, err)
+	j := &Job{
+		ID: id, Status: status, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
+		CreatedAt: created(v[1]), StartedAt: micros(v[2]), FinishedAt: micros(v[3]),
 	}
-	j.CreatedAt = *created
-	if j.StartedAt, err = micros(v[2]); err != nil {
-		return nil, fmt.Errorf("record of job %s: %w", id, err)
+	if v[6] != "" {
+		j.Error = &Error{Code: Code(v[6]), Message: v[7]}
+		j.Error.bound()
 	}
-	if j.FinishedAt, err = micros(v[3]); err != nil {
-		return nil, fmt.Errorf("record of job %s: %w", id, err)
-	}
-	if v[5] != "" {
-		j.Error = &Error{Code: Code(v[5]), Message: v[6]}
-	}
-	return j, nil
+	return j
 }
 
-func parseDocument(doc, client string) (*Job, error) {
-	j := &Job{Client: client, ResultChecked: true}
-	if err := json.Unmarshal([]byte(doc), j); err != nil {
-		return nil, fmt.Errorf("job document: %w", err)
+// parseDocument reads the document of a job that has ended; nil when that is none.
+func parseDocument(doc, id, client string) *Job {
+	j := &Job{}
+	if err := json.Unmarshal([]byte(doc), j); err != nil || j.ID != id || !j.Status.Final() {
+		return nil
 	}
-	return j, nil
+	j.Client, j.ResultChecked = client, true
+	if j.Files == nil {
+		j.Files = []ResultFile{}
+	}
+	j.Error.bound()
+	return j
 }
 
-// micros reads a time in unix microseconds, as all times are kept; nil when there is none.
-func micros(s string) (*time.Time, error) {
-	if s == "" {
-		return nil, nil
+// The longest texts of an error, in bytes, as long as those that a worker takes out of a jail. In the list there is room for less.
+const (
+	maxMessage   = 8 << 10
+	maxShort     = 1 << 10
+	maxCode      = 64
+	maxType      = 200
+	maxSource    = 500
+	maxTraceback = 64 << 10
+)
+
+// bound keeps short what is short, whoever has written it.
+func (e *Error) bound() {
+	if e == nil {
+		return
 	}
+	e.Code = Code(shortened(string(e.Code), maxCode))
+	e.Message = shortened(e.Message, maxMessage)
+	e.Type = shortened(e.Type, maxType)
+	e.SourceLine = shortened(e.SourceLine, maxSource)
+	e.Traceback = shortened(e.Traceback, maxTraceback)
+}
+
+// shortened cuts a text at a character.
+func shortened(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	const more = "..."
+	most -= len(more)
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + more
+}
+
+// micros reads a time in unix microseconds, as all times are kept; nil when there is none, or none that a document can say.
+func micros(s string) *time.Time {
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return nil, err
+	if err != nil || n < 0 || n > lastMicros {
+		return nil
 	}
 	t := time.UnixMicro(n).UTC()
-	return &t, nil
+	return &t
+}
+
+// lastMicros is the last moment that RFC 3339 has four digits of a year for.
+var lastMicros = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).UnixMicro()
+
+// created is when a job was made: the zero time where its record does not say so.
+func created(s string) time.Time {
+	if t := micros(s); t != nil {
+		return *t
+	}
+	return time.Time{}
 }
 
 // moment is micros of a time that must be there.
 func moment(text string) (time.Time, error) {
-	t, err := micros(text)
-	if err != nil || t == nil {
+	t := micros(text)
+	if t == nil {
 		return time.Time{}, fmt.Errorf("%.100q is no time", text)
 	}
 	return *t, nil
@@ -107,7 +154,7 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 		Files: o.Files, Usage: &usage, Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
 	}
 	if j.Files == nil {
-		j.Files = []File{}
+		j.Files = []ResultFile{}
 	}
 	return j
 }

@@ -47,7 +47,7 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 	if len(answer) > 1 {
 		text, _ := answer[1].(string)
 		if accepted == 1 {
-			s.created, _ = micros(text)
+			s.created = micros(text)
 			s.handed = len(answer) > 2 && answer[2] == int64(1)
 		} else {
 			s.known = text

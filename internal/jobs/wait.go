@@ -198,7 +198,9 @@ func (q *Queue) Wait(ctx context.Context, id string, max time.Duration) (*Job, e
 		select {
 		case <-w.rung:
 			if w.doc != "" {
-				return parseDocument(w.doc, w.client)
+				if job := parseDocument(w.doc, id, w.client); job != nil {
+					return job, nil
+				}
 			}
 			return q.Get(ctx, id)
 		case <-ctx.Done():
@@ -227,7 +229,7 @@ func (q *Queue) watch(ctx context.Context, l lane, id string) (*Job, error) {
 		args = append(args, f)
 	}
 	values, err := watchScript.Run(ctx, q.rdb, []string{l.record(id)}, args...).Slice()
-	if err != nil {
+	if err != nil && !foreign(err) {
 		return nil, unavailable(caller, "wait", err)
 	}
 	job, err := found(parseRecord(id, values))

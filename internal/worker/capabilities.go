@@ -12,6 +12,8 @@ type capabilities struct {
 	Backend   jail.Backend      `json:"backend"`
 	Isolation jail.Level        `json:"isolation"`
 	Versions  map[string]string `json:"versions"`
+	// Distributions are all that scripts can import beside the standard library, and their versions.
+	Distributions map[string]string `json:"distributions"`
 	// Walls are those that were attacked at the start, promised or not.
 	Walls   []wall           `json:"walls"`
 	Cgroups jail.Enforcement `json:"cgroups"`
@@ -33,14 +35,21 @@ type limits struct {
 	Threads     int   `json:"threads"`
 	OutputBytes int   `json:"output_bytes"`
 	ResultBytes int   `json:"result_bytes"`
+	Files       int   `json:"files"`
+	FilesBytes  int   `json:"files_bytes"`
 }
 
 func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawMessage, error) {
+	installed, err := pool.Distributions()
+	if err != nil {
+		return nil, err
+	}
 	c := capabilities{
-		Backend: pool.Backend(), Isolation: pool.Isolation(), Versions: pool.Versions(), Walls: []wall{}, Cgroups: pool.Enforced(),
+		Backend: pool.Backend(), Isolation: pool.Isolation(), Versions: pool.Versions(), Distributions: installed, Walls: []wall{},
+		Cgroups: pool.Enforced(),
 		Limits: limits{
 			TimeoutMS: cfg.JobTimeout.Milliseconds(), MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
-			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes,
+			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
 		},
 		Denied: append([]string{}, cfg.DeniedNames...),
 	}

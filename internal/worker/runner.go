@@ -50,14 +50,20 @@ func jobOf(r *jobs.Request) jail.Job {
 func outcomeOf(o jail.Outcome) *jobs.Outcome {
 	out := &jobs.Outcome{
 		Result: json.RawMessage(o.Result), Stdout: o.Stdout.Text, Stderr: o.Stderr.Text,
-		Truncated: jobs.Truncated{Stdout: o.Stdout.Cut, Stderr: o.Stderr.Cut},
+		Truncated: jobs.Truncated{Stdout: o.Stdout.Cut, Stderr: o.Stderr.Cut, Files: o.UnnamedFiles > 0, UnnamedFiles: o.UnnamedFiles},
 		Usage: jobs.Usage{
 			SetupMS: milliseconds(o.Usage.Setup), WallMS: milliseconds(o.Usage.Wall), CPUMS: milliseconds(o.Usage.CPU),
 			MemoryPeakBytes: o.Usage.MemoryPeakBytes,
 		},
 	}
 	for _, f := range o.Files {
-		out.Files = append(out.Files, jobs.File{Path: f.Path, Size: f.Size, MIME: mimeOf(f.Path), Content: f.Content, Encoding: f.Encoding})
+		file := jobs.ResultFile{Path: f.Path, Size: f.Size, MIME: mimeOf(f.Path), Encoding: f.Encoding, Reason: jobs.Reason(f.Reason)}
+		if f.Reason == "" {
+			file.Content = &f.Content
+		} else {
+			out.Truncated.Files = true
+		}
+		out.Files = append(out.Files, file)
 	}
 	if f := o.Failure; f != nil {
 		out.Error = &jobs.Error{

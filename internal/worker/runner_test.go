@@ -30,7 +30,7 @@ func TestOutcomeOf(t *testing.T) {
 	got := outcomeOf(jail.Outcome{
 		Result: json.RawMessage(`{"a":1}`),
 		Stdout: jail.Stream{Text: "out", Cut: true}, Stderr: jail.Stream{Text: "err"},
-		Files: []jail.File{{Path: "plot.png", Content: "AA==", Encoding: "base64", Size: 1}, {Path: "what", Content: "x", Encoding: "utf-8", Size: 1}},
+		Files: []jail.File{{Path: "plot.png", Content: "AA==", Encoding: "base64", Size: 1}, {Path: "what", Encoding: "utf-8"}},
 		Usage: jail.Usage{Setup: 500 * time.Microsecond, Wall: 2 * time.Millisecond, CPU: 1250 * time.Microsecond, MemoryPeakBytes: 4096},
 	})
 	if string(got.Result) != `{"a":1}` || got.Stdout != "out" || got.Stderr != "err" || got.Error != nil {
@@ -42,8 +42,25 @@ func TestOutcomeOf(t *testing.T) {
 	if got.Usage != (jobs.Usage{SetupMS: 0.5, WallMS: 2, CPUMS: 1.25, MemoryPeakBytes: 4096}) {
 		t.Errorf("usage %+v", got.Usage)
 	}
-	if f := got.Files; len(f) != 2 || f[0].MIME != "image/png" || f[0].Size != 1 || f[1].MIME != "application/octet-stream" {
+	if f := got.Files; len(f) != 2 || f[0].MIME != "image/png" || f[0].Size != 1 || *f[0].Content != "AA==" || f[1].MIME != "application/octet-stream" ||
+		f[1].Content == nil || *f[1].Content != "" {
 		t.Errorf("files %+v", f)
+	}
+}
+
+// What is not handed back is named with its reason, and the job says that there is such a file.
+func TestOutcomeOfFilesLeftOut(t *testing.T) {
+	for reason, want := range map[jail.Reason]jobs.Reason{
+		jail.TooLarge: jobs.TooLarge, jail.TooMany: jobs.TooMany, jail.Unreadable: jobs.Unreadable, jail.Link: jobs.Link, jail.Special: jobs.Special,
+		jail.OddName: jobs.OddName,
+	} {
+		got := outcomeOf(jail.Outcome{Files: []jail.File{{Path: "big.csv", Size: 9, Reason: reason}}, UnnamedFiles: 0})
+		if f := got.Files; len(f) != 1 || f[0].Content != nil || f[0].Reason != want || f[0].Size != 9 || !got.Truncated.Files || got.Truncated.UnnamedFiles != 0 {
+			t.Errorf("%s: %+v %+v", reason, f, got.Truncated)
+		}
+	}
+	if got := outcomeOf(jail.Outcome{UnnamedFiles: 3}); got.Truncated != (jobs.Truncated{Files: true, UnnamedFiles: 3}) {
+		t.Errorf("%+v", got.Truncated)
 	}
 }
 

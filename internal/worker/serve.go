@@ -25,7 +25,7 @@ func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.P
 		Cgroup: jail.CgroupUse(cfg.JailCgroup), SharedUID: jail.SharedUID(cfg.JailSharedUID), Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
 		Limits: jail.Limits{
 			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
-			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes,
+			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
 		},
 	}
 	if cfg.Jail != "auto" {

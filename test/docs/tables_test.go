@@ -60,7 +60,7 @@ func TestConversions(t *testing.T) {
 // TestSettings compares the README's tables with deploy/example.env, which a test of the configuration holds to the code.
 func TestSettings(t *testing.T) {
 	readme := read(t, "README.md")
-	settings := regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`).FindAllStringSubmatch(read(t, "deploy/example.env"), -1)
+	settings := regexp.MustCompile(`(?m)^#?([A-Z_]+)=(.*)$`).FindAllStringSubmatch(read(t, "deploy/example.env"), -1)
 	if len(settings) < 30 {
 		t.Fatalf("%d settings found", len(settings))
 	}

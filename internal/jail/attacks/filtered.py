@@ -268,10 +268,11 @@ def number_of_threads(threads, **_):
     return "%d threads" % len(started)
 
 
-@attack("memory")
-def memory(memory_mb, **_):
-    if not fails(mmap.mmap, -1, (memory_mb + 32) << 20):
-        return "%d MB" % (memory_mb + 32)
+@attack("address space")
+def address_space(space_mb, **_):
+    without_reserve = 0x4000  # else the host may have too little memory itself for so much
+    if not fails(mmap.mmap, -1, (space_mb + 32) << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | without_reserve):
+        return "%d MB" % (space_mb + 32)
 
 
 @attack("descriptors")

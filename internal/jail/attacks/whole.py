@@ -1,4 +1,5 @@
-"""Tries what bounds a jail as a whole, with the rlimits taken away that would come first. Each attack is a job of its own."""
+"""Tries what the worker itself watches, and what bounds a jail as a whole, with the rlimits taken away that would come first. Each attack is
+a job of its own."""
 import mmap
 import os
 import tempfile
@@ -11,12 +12,31 @@ def main(attack, **limits):
 
 
 def memory(megabytes, **_):
+    return "%d MB" % len(filled(megabytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+def filled(megabytes, flags):
     kept = []
     for _ in range(megabytes):
-        piece = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        piece = mmap.mmap(-1, 1 << 20, flags)
         piece.write(bytes(1 << 20))
         kept.append(piece)
-    return "%d MB" % megabytes
+    return kept
+
+
+def hoard(megabytes, **_):
+    kept = filled(megabytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    time.sleep(60)
+    return "%d MB" % len(kept)
+
+
+def forgotten(megabytes, **_):
+    """Shared memory that is there, though the process has none of its pages any more."""
+    kept = filled(megabytes, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+    for piece in kept:
+        piece.madvise(mmap.MADV_DONTNEED)
+    time.sleep(60)
+    return "%d MB" % len(kept)
 
 
 def threads(threads, **_):
@@ -64,4 +84,4 @@ def mapped(**_):
     time.sleep(60)
 
 
-ATTACKS = {"memory": memory, "threads": threads, "names": names, "bytes": bytes_, "mapped": mapped}
+ATTACKS = {"memory": memory, "hoard": hoard, "forgotten": forgotten, "threads": threads, "names": names, "bytes": bytes_, "mapped": mapped}

@@ -10,7 +10,12 @@ script    compiles and checks the script, and runs its main()
 files     the job's working directory: the request's files go in, new ones come out
 denied    finds the names that scripts may not use
 encode    turns what main() returned into JSON
+convert   single values that JSON has no word for
+keys      the keys of objects
+columns   arrays and data frames as JSON, column by column
 report    turns an exception into what the user sees of it
+hints     names the wall that an error comes from
+installed what can be imported, for whoever has imported something else
 linux     the system calls that Python's own library lacks
 
 The modules reach the jail over the control socket (see boot.py), so none of them lies in its file system.

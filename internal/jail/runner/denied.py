@@ -6,12 +6,39 @@ import re
 # Ways to a module that name it in a string.
 _IMPORTERS = ("__import__", "import_module")
 
+# What to use in place of what is refused, where somebody may refuse it.
+_INSTEAD = {
+    "os": "use pathlib for files and paths, tempfile for a place of their own",
+    "sys": "read input with input() or open(0), take arguments in main(), write to stderr with logging, and return from main() to end",
+    "subprocess": "call a library: a script is one process here",
+    "eval": "use ast.literal_eval or json.loads for values",
+    "exec": "define functions and call them, or send code as a module in the request's files",
+    "compile": "use ast.parse to look at code",
+    "open": "use the request's args and stdin for data, and return what main() makes",
+    "input": "take arguments in main()",
+    "shutil": "use pathlib and zipfile or tarfile",
+    "pickle": "use json",
+    "importlib": "use import",
+    "__import__": "use import",
+    "builtins": "use the names themselves",
+    "globals": "use a dict",
+    "ctypes": "use struct, array or numpy",
+    "signal": "use the request's limits.timeout_ms",
+    "threading": "use asyncio",
+    "multiprocessing": "use concurrent.futures.ThreadPoolExecutor: a script is one process here",
+    **dict.fromkeys(
+        ("socket", "ssl", "http", "urllib", "requests", "httpx", "aiohttp", "ftplib", "smtplib"),
+        "send data in the request's args or files: there is no network here",
+    ),
+}
+
 
 class Check:
     """The denied names, made ready once for all jobs."""
 
     def __init__(self, names):
         self._names = frozenset(names)
+        self._all = ", ".join(sorted(names))
         self._functions = frozenset(n for n in names if hasattr(builtins, n))
         words = "|".join(map(re.escape, sorted(names)))
         self._words = re.compile(r"\b(?:%s|%s)\b" % (words, "|".join(_IMPORTERS))) if names else None
@@ -49,6 +76,10 @@ class Check:
             return None
         line, name = min(found)
         return name, line
+
+    def instead(self, name):
+        """What to do in place of using the name, and which names are refused."""
+        return "%s; refused here: %s" % (_INSTEAD.get(name, "do without it"), self._all)
 
     def _module(self, modules):
         roots = [m.split(".")[0] for m in modules]

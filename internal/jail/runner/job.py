@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from runner import encode, files, linux, report, script, walls
+from runner import encode, ending, files, hints, linux, report, script, walls
 
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
@@ -27,28 +27,26 @@ class Runner:
         self._result_bytes = settings["result_bytes"]
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
-        self._directory = files.Directory(settings["directory"], tmpfs=not settings["once"])
-        self._address_space = 0
-        report.home = settings["directory"]
+        self._directory = files.Directory(
+            settings["directory"], tmpfs=not settings["once"], most=settings["files"], size=settings["files_bytes"])
+        self._ending = ending.Ending()
+        report.home = hints.home = settings["directory"]
+        hints.limits = settings["limits"]
+        encode.most = settings["result_bytes"]
         if hasattr(sys, "set_int_max_str_digits"):
             sys.set_int_max_str_digits(0)  # integers are exact, however long: in args, in results and in between
         sys.path[:0] = [settings["directory"]]
         sys.argv[:] = [report.SCRIPT]
-        # Says where the script was when it crashed, or when the worker asks: to the result, since stderr is the script's own.
+        # Says where the script was when it crashed, or when the worker asks, which ends it: to the result, since stderr is the script's own.
         faulthandler.enable(walls.RESULT, all_threads=False)
-        faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False)
-
-    def measure(self):
-        """Takes the process's size, beyond which its job's memory is counted. It may have grown since it was last taken, not shrunk."""
-        self._address_space = walls.address_space(self._address_space)
+        faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False, chain=True)
 
     def serve(self):
         """Reads the job, runs it, writes the answer, ends the process."""
         request = _decode(_read_job(walls.JOB).decode(), 0)[0]
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
-        if request["memory_bytes"]:
-            walls.lower(resource.RLIMIT_AS, self._address_space + request["memory_bytes"])
         header, body = self._answer(request)
+        self._end(request["script"], header)
         for stream in (sys.stdout, sys.stderr, *self._streams):  # the script may have put its own before ours
             try:
                 stream.flush()
@@ -65,7 +63,17 @@ class Runner:
             os.read(walls.JOB, 1)
         except OSError:
             pass  # closed by the script, with all that it did not know
-        os._exit(0)
+        os._exit(walls.ANSWERED)
+
+    def _end(self, source, header):
+        """Ends the program, and adds to the header what it leaves. The streams are flushed after."""
+        used = self._directory.used()
+        try:
+            used = self._ending.come(source, used) or used
+        except BaseException:  # for want of memory: the answer is there all the same
+            used = True
+        if used:
+            header.update(self._directory.collect())
 
     def _answer(self, request):
         """The answer's header, and the result's JSON."""
@@ -74,11 +82,11 @@ class Runner:
             body = encode.dumps(script.run(request, self._check))
         except BaseException as error:
             self._ballast.close()
-            return {"error": _document(error, request["script"]), "files": self._directory.collect()}, b""
+            return {"error": _document(error, request["script"])}, b""
         if len(body) > self._result_bytes:
             message = "Script execution failed: the result is %d bytes of JSON, the limit is %d; return less"
             return {"error": {"code": "output_limit", "message": message % (len(body), self._result_bytes)}}, b""
-        return {"files": self._directory.collect()}, body
+        return {}, body
 
 
 def _document(error, source):
@@ -89,6 +97,8 @@ def _document(error, source):
         return document
     if isinstance(error, encode.Invalid):
         return {"code": "invalid_result", "message": str(error)}
+    if isinstance(error, encode.TooLong):
+        return {"code": "output_limit", "message": str(error)}
     if isinstance(error, script.Unparsable):
         return report.syntax_error(error.__cause__, source)
     return report.exception(error, source)

@@ -2,6 +2,8 @@
 import io
 import traceback
 
+from runner import hints
+
 SCRIPT = "script.py"
 
 # The working directory, where the request's files are.
@@ -29,7 +31,7 @@ def exception(error, source):
     message = "Script execution failed: " + (kind + ": " + text if text else kind)
     if isinstance(error, SystemExit):
         message += " (the script ended itself; return from main() instead)"
-    document["message"] = message + (" (line %d)" % line if line else "")
+    document["message"] = _with(hints.of(error, source), message + (" (line %d)" % line if line else ""))
     return document
 
 
@@ -39,17 +41,18 @@ def syntax_error(error, source):
     text = error.msg if isinstance(error, SyntaxError) else _text(error)
     if isinstance(error, (RecursionError, MemoryError)):  # the parser's own stack: MemoryError is what it has always raised
         text = "the script is nested too deeply, or too long, for Python to compile"
-    document = {
-        "code": "syntax_error",
-        "type": type(error).__name__,
-        "message": "Syntax error%s: %s" % (" on line %d" % line if line else "", text or "the script cannot be parsed"),
-    }
+    message = "Syntax error%s: %s" % (" on line %d" % line if line else "", text or "the script cannot be parsed")
+    document = {"code": "syntax_error", "type": type(error).__name__, "message": _with(hints.of_syntax(error, source), message)}
     if line:
         document["line"] = line
         document["source_line"] = source_line(source, line)
         error.filename = SCRIPT
         document["traceback"] = _cut("".join(traceback.format_exception_only(error)), TRACEBACK_CHARACTERS)
     return document
+
+
+def _with(hint, message):
+    return message + "; " + hint if hint else message
 
 
 def source_lines(source):

@@ -64,7 +64,7 @@ def _compile(source, check):
         raise Unparsable from error
     if found:
         name, line = found
-        raise Refused("dangerous_import", "Dangerous import detected: %s (line %d)" % (name, line), line)
+        raise Refused("dangerous_import", "Dangerous import detected: %s (line %d); %s" % (name, line, check.instead(name)), line)
     return code
 
 

@@ -80,7 +80,6 @@ def main(control, settings, layout):
         layout.settle()
         layout.collapse()
         gc.freeze()
-        server.measure()
     except BaseException as error:
         control.send(json.dumps({"error": str(error) or repr(error)}).encode())
         os._exit(1)
@@ -185,7 +184,6 @@ class Server:
         self._pins, self._frame_pins, self._frame_runs, self._frames = None, None, [], True
         with _pipes():
             self._runner = job.Runner(settings, check)
-        self.measure = self._runner.measure
 
     def serve(self):
         if self._studied:
@@ -210,9 +208,14 @@ class Server:
             _sendmsg(control, _FORKED, [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
             os.closerange(0, len(walls.FDS))
             self._holders.make_ahead()
-            status, usage = self._await_end(child, place)
+            status, usage, left = self._await_end(child, place)
             cpu, peak = (usage.ru_utime + usage.ru_stime) * 1e6, usage.ru_maxrss << 10
-            control.send(b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took))
+            ended = b"ended %d %d %d %d" % (status, cpu, peak, self._holders.took)
+            if left is None:
+                control.send(ended)
+            else:
+                control.sendmsg([ended], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", left))])
+                os.close(left)
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
@@ -293,6 +296,8 @@ class Server:
             pass  # another has locked the memory meanwhile: jobs copy these one by one, then
 
     def _await_end(self, child, place):
+        """How a child ended, and its directory where it has not answered and left anything there."""
+        left = None
         control, poll = self._control, self._poll
         end = os.pidfd_open(child)
         if end != self._end:  # it is: the lowest free number each time
@@ -306,7 +311,9 @@ class Server:
                 if fd == end:
                     os.close(end)
                     _, status, usage = os.wait4(child, 0)
-                    return status, usage
+                    if left is None and status != walls.ANSWERED << 8:
+                        left = self._holders.directory(place)
+                    return status, usage, left
             if not ready:
                 self._holders.bury()
                 continue
@@ -314,6 +321,8 @@ class Server:
             if order == b"dump":
                 signal.pidfd_send_signal(end, walls.DUMP_SIGNAL)
             elif order == b"kill":
+                if left is None:
+                    left = self._holders.directory(place)  # it goes with the last process in its namespace
                 holder.kill(place)
             else:
                 os._exit(0)
@@ -355,7 +364,6 @@ def _serve_once(control, settings, check):
         os.chdir(settings["directory"])
         gc.freeze()
         runner = job.Runner(settings, check)
-        runner.measure()
         around = walls.Walls(settings)
         around.found()
         _prepare(around, walls.Seeds(), runner, settings["rehearse"], frames=True)
@@ -382,7 +390,6 @@ def _prepare(around, seeds, runner, rehearsing, frames):
         _rehearse(rehearse.steps(frames), poll)
         if not poll.poll(rehearse.DEEPER_IDLE_MS):
             _rehearse(rehearse.deeper_steps(frames), poll)
-        runner.measure()
     runner.serve()
 
 

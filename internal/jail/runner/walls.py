@@ -1,5 +1,4 @@
 """Puts a freshly forked child behind its walls. Nothing of the job has been read yet when this is done."""
-import mmap
 import os
 import resource
 import signal
@@ -10,7 +9,10 @@ from runner import linux
 
 STDIN, STDOUT, STDERR, JOB, RESULT = FDS = range(5)
 
-# Asks a job where it is; see faulthandler.
+# The status of a job that has answered. With any other its server looks what it leaves in its directory.
+ANSWERED = 76
+
+# Asks a job where it is, and ends it; see faulthandler.
 DUMP_SIGNAL = signal.SIGUSR2
 
 
@@ -120,34 +122,3 @@ def _numpy_state(module):
     except Exception:
         pass  # another numpy: its own way, then
     return None
-
-
-def address_space(least=0):
-    """The size of this process's address space in bytes, found without /proc: the lowest RLIMIT_AS that lets it map a page more.
-
-    least is a size that it surely has: a server's, say, for its child. Exact to 64 kB.
-    """
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    page = mmap.PAGESIZE
-
-    def fits(pages):
-        resource.setrlimit(resource.RLIMIT_AS, (pages * page, hard))
-        try:
-            mmap.mmap(-1, page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()  # a shared one would be a file
-            return True
-        except (OSError, MemoryError):
-            return False
-
-    low, step = least // page, 1024
-    while not fits(low + step):
-        low += step
-        step *= 2
-    high = low + step
-    while high - low > 16:
-        middle = (low + high) // 2
-        if fits(middle):
-            high = middle
-        else:
-            low = middle
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-    return high * page

@@ -5,7 +5,7 @@
 --   in s, fields kept apart from the document with their values...
 -- Returns 1 when the final state was this one, and 2 more when the worker's slot is known to be free: it need not look before it waits.
 local q, rec = queue_of(KEYS[1]), record_of(ARGV[1])
-local known = redis.call('HMGET', rec, 's', 'n', 'reply', 'ttl')
+local known = redis.pcall('HMGET', rec, 's', 'n', 'reply', 'ttl') -- an error where the key has become something else: there is no state
 local status = known[1]
 local won = 0
 if status == 'running' or status == 'queued' then

@@ -34,13 +34,13 @@ for i = 3, #KEYS do
     local id = redis.call('RPOPLPUSH', pending, q .. 'active')
     local task, rec = q .. 't:' .. id, record_of(id)
     local msg = redis.call('HGET', task, 'msg')
-    if msg and redis.call('EXISTS', rec) == 1 then
+    if msg and is_record(rec) then
       local started = microseconds()
       redis.call('HSET', task, 'state', 'active')
       redis.call('HDEL', task, 'pending_since')
       redis.call('ZADD', q .. 'lease', redis.call('TIME')[1] + tonumber(ARGV[1]), id)
       redis.call('HSET', rec, 's', 'running', 'st', started)
-      local n = redis.call('HINCRBY', rec, 'n', 1)
+      local n = count(rec, 'n', 1) or 1
       local f = redis.call('HMGET', rec, 'c', 'req', 'cl')
       -- The last job's taker need not look again before it waits: this was the look.
       local more = redis.call('EXISTS', unpack(KEYS, 3))
@@ -49,7 +49,7 @@ for i = 3, #KEYS do
       elseif channel ~= '' then
         redis.call('ZREM', KEYS[2], channel)
       end
-      return {msg, id, pending, f[1], started, n, f[2] or '', f[3] or '', more}
+      return {msg, id, pending, f[1] or '', started, n, f[2] or '', f[3] or '', more}
     end
     -- An id without a task or without a record belongs to nobody any more.
     redis.call('LREM', q .. 'active', 1, id)

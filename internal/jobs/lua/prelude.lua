@@ -21,6 +21,18 @@ local function queue_of(pending) return string.sub(pending, 1, -8) end
 -- The last two digits of an id are the lane of its record.
 local function record_of(id) return 'safepy:{lane' .. tonumber(string.sub(id, -2), 16) .. '}:j:' .. id end
 
+-- What else may lie under a record's key is nobody's.
+local function is_record(rec) return redis.call('TYPE', rec).ok == 'hash' end
+
+-- A day, where a record has lost its time to live.
+local function seconds_to_live(ttl) return tonumber(ttl) or 86400 end
+
+-- Adds to a number of a record; false where that is none any more.
+local function count(rec, field, by)
+  local n = redis.pcall('HINCRBY', rec, field, by)
+  return type(n) == 'number' and n
+end
+
 local function wake(bell, pending)
   -- One token per job: whoever takes one looks at the queues once. More than a thousand would only be looked at in vain.
   if redis.call('LLEN', bell) < 1024 then redis.call('RPUSH', bell, pending) end
@@ -35,7 +47,7 @@ end
 
 local function forget_request(rec, ttl)
   redis.call('HDEL', rec, 'req', 'reply', 'cancel')
-  redis.call('EXPIRE', rec, ttl)
+  redis.call('EXPIRE', rec, seconds_to_live(ttl))
 end
 
 local function count_processed(q, day, expires)
@@ -60,6 +72,10 @@ local function take_back(pending, bell, id, lost, limit, code, message)
   local q, rec = queue_of(pending), record_of(id)
   redis.call('ZREM', q .. 'lease', id)
   if redis.call('LREM', q .. 'active', 1, id) == 0 then return false end
+  if not is_record(rec) then
+    redis.call('DEL', q .. 't:' .. id)
+    return false
+  end
   local status = redis.call('HGET', rec, 's')
   if status ~= 'running' and status ~= 'queued' then
     redis.call('DEL', q .. 't:' .. id)
@@ -70,7 +86,8 @@ local function take_back(pending, bell, id, lost, limit, code, message)
     close(rec, id, 'canceled', '', '')
     return 'canceled'
   end
-  if lost and redis.call('HINCRBY', rec, 'x', 1) >= limit then
+  local times = lost and (count(rec, 'x', 1) or limit)
+  if lost and times >= limit then
     redis.call('DEL', q .. 't:' .. id)
     close(rec, id, 'failed', code, message)
     return 'failed'
