@@ -28,12 +28,12 @@ func execute(ctx context.Context, cfg config.Worker, file string, stdin io.Reade
 	if err != nil {
 		return err
 	}
-	cfg.Concurrency, cfg.JailMaxJobs = 1, 1000
+	cfg.JailMaxJobs = 1000
 	if cfg.LogLevel == "info" {
 		cfg.LogLevel = "warn" // the answer is what is wanted
 	}
 	log := cfg.Logger(stderr)
-	pool, err := worker.OpenPool(ctx, cfg, log)
+	pool, err := worker.OpenPoolFor(ctx, cfg, string(script), log)
 	if err != nil {
 		return err
 	}

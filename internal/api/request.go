@@ -141,11 +141,11 @@ func parseFiles(value json.RawMessage) ([]jobs.File, error) {
 		if clash := taken.Add(f.Path, at); clash != nil {
 			switch {
 			case clash.Above:
-				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, f.Path, clash.Owner)
+				return nil, badRequest("%s.path %q needs a folder where %s is a file; rename one of them", at, cut(f.Path, 64), clash.Owner)
 			case clash.Folder:
-				return nil, badRequest("%s.path %q is taken by %s's folder already; give each file a path of its own", at, f.Path, clash.Owner)
+				return nil, badRequest("%s.path %q is taken by %s's folder already; give each file a path of its own", at, cut(f.Path, 64), clash.Owner)
 			}
-			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, f.Path, clash.Owner)
+			return nil, badRequest("%s.path %q is taken by %s already; give each file a path of its own", at, cut(f.Path, 64), clash.Owner)
 		}
 		files = append(files, f)
 	}

@@ -73,6 +73,8 @@ type Config struct {
 	// Root is a directory with Python and its libraries to chroot into at level Process; empty means none.
 	Root   string
 	Limits Limits
+	// For is the one job that a pool will run, where there is no other: nil. Only the jail that it needs is started then.
+	For *Job
 	// Denied are the names that scripts may not import or call.
 	Denied []string
 	Logger *slog.Logger

@@ -66,7 +66,7 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 		successions: make(chan struct{}, (c.Slots+slotsPerSuccession-1)/slotsPerSuccession),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	plan.study = !p.usedOnce()
+	plan.study = !p.usedOnce() && c.For == nil
 	p.makeRacks()
 	if err := p.fill(); err != nil {
 		p.Close()
@@ -89,6 +89,10 @@ func (p *Pool) makeRacks() {
 	p.plain = newRack(p, preload{})
 	p.loaded, p.full = p.plain, p.plain
 	data := all.data()
+	if p.config.For != nil {
+		p.makeRackFor(*p.config.For, data, all)
+		return
+	}
 	if len(data.names) > 0 {
 		p.loaded = newRack(p, data)
 		p.full = p.loaded
@@ -100,6 +104,21 @@ func (p *Pool) makeRacks() {
 			p.loaded = p.full
 		}
 	}
+}
+
+// makeRackFor makes one rack, of one jail, with what the job reaches: nothing, the data libraries, or all.
+func (p *Pool) makeRackFor(j Job, data, all preload) {
+	reach := p.plan.libraries.reachOf(j)
+	inData := func(name string) bool { return slices.Contains(data.names, name) }
+	wanted := all
+	switch {
+	case len(reach.modules) == 0 && !reach.mentions:
+		wanted = preload{}
+	case !slices.ContainsFunc(reach.modules, func(name string) bool { return !inData(name) }):
+		wanted = data
+	}
+	p.plain = rackOf(p, wanted, 1, 1)
+	p.loaded, p.full = p.plain, p.plain
 }
 
 // fill starts every jail, as many at a time as there are slots.

@@ -79,7 +79,6 @@ var removals = []removal{
 		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
 	}},
 	{wall: "other processes, named", kinds: everywhere, settings: letting("sched_getaffinity")},
-	{wall: "other processes, named", kinds: once, settings: letting("prlimit64")},
 	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.unconfined = true }, root: true, args: asRoot},
 	{wall: "other processes, named", kinds: once, settings: letting("clock_gettime")},
 	{wall: "metadata of files", kinds: []string{"bubblewrap"}, settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},

@@ -71,7 +71,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	}
 	walled := time.Now()
 	seen, err := v.watch(ctx, c, m, limits)
-	defer seen.left.Close() // which may be nil
+	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
 	if errors.Is(err, errLost) && v.cgroup.ranOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err

@@ -46,9 +46,9 @@ func always(i bpf.Instruction) *reply {
 
 // The answers that look at no argument.
 var (
-	allowed = always(allow)
-	refused = always(fail(syscall.EPERM))
-	ignored = always(nothing)
+	allowed   = always(allow)
+	forbidden = always(fail(syscall.EPERM))
+	ignored   = always(nothing)
 	// absent is said where whoever asks knows another way on kernels that are older than the call.
 	absent   = always(fail(syscall.ENOSYS))
 	noSocket = always(fail(syscall.ENOTSOCK))

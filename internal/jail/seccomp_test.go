@@ -230,7 +230,7 @@ func TestSeccompReasons(t *testing.T) {
 			t.Errorf("%s: the reason is that of %s", c.names, before)
 		}
 		said[c.why] = c.names
-		if c.reply == refused {
+		if c.reply == forbidden {
 			t.Errorf("%s: what is refused is not listed", c.names)
 		}
 	}

@@ -25,7 +25,7 @@ func jobFilter(target *arch.Info, pid uint32, calls ...jobCall) []bpf.Instructio
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: callArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(target.ID), SkipTrue: 1},
-		refused.program(identity{})[0], // the numbers mean other calls there
+		forbidden.program(identity{})[0], // the numbers mean other calls there
 		bpf.LoadAbsolute{Off: callNumber, Size: 4},
 	}, search...)
 }
@@ -46,7 +46,7 @@ func stretches(target *arch.Info, calls []jobCall) []stretch {
 	}
 	slices.Sort(numbers)
 
-	all := []stretch{{0, refused}}
+	all := []stretch{{0, forbidden}}
 	add := func(first uint32, what *reply) {
 		last := &all[len(all)-1]
 		switch before := len(all) - 2; {
@@ -60,7 +60,7 @@ func stretches(target *arch.Info, calls []jobCall) []stretch {
 	}
 	for _, number := range numbers {
 		add(number, then[number])
-		add(number+1, refused)
+		add(number+1, forbidden)
 	}
 	// Calls of the x32 kind, which no job's Python makes.
 	const x32 = 0x4000_0000

@@ -20,6 +20,17 @@ import (
 
 // OpenPool starts the jails that cfg asks for and returns when all of them are warm.
 func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.Pool, error) {
+	return jail.Open(ctx, jailConfig(cfg, log))
+}
+
+// OpenPoolFor starts the one jail that a script needs.
+func OpenPoolFor(ctx context.Context, cfg config.Worker, script string, log *slog.Logger) (*jail.Pool, error) {
+	c := jailConfig(cfg, log)
+	c.Slots, c.For = 1, &jail.Job{Script: script}
+	return jail.Open(ctx, c)
+}
+
+func jailConfig(cfg config.Worker, log *slog.Logger) jail.Config {
 	c := jail.Config{
 		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), Spare: cfg.JailSpare, MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge,
 		Cgroup: jail.CgroupUse(cfg.JailCgroup), SharedUID: jail.SharedUID(cfg.JailSharedUID), Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
@@ -34,7 +45,7 @@ func OpenPool(ctx context.Context, cfg config.Worker, log *slog.Logger) (*jail.P
 	if cfg.JailIsolation != "auto" {
 		c.Level = jail.Level(cfg.JailIsolation)
 	}
-	return jail.Open(ctx, c)
+	return c
 }
 
 // Prove attacks jails of the pool's kind. The error says which promised wall does not stand; then no script may be run here.
