@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"embed"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -13,29 +15,53 @@ var luaFiles embed.FS
 // The scripts are the only writers of job records. Each documents its keys, arguments and answer in its first lines, and has before it
 // what it needs of the shared files.
 var (
-	submitScript  = script("shares", "prelude", "submit")
-	pickScript    = script("shares", "prelude", "audit", "pick")
-	finishScript  = script("shares", "prelude", "finish")
-	releaseScript = script("shares", "prelude", "takeback", "release")
-	sweepScript   = script("shares", "prelude", "takeback", "audit", "sweep")
-	cancelScript  = script("shares", "prelude", "cancel")
+	submitScript  = script("submit")
+	pickScript    = script("audit", "pick")
+	finishScript  = script("finish")
+	releaseScript = script("takeback", "release")
+	sweepScript   = script("takeback", "audit", "sweep")
+	cancelScript  = script("cancel")
 	watchScript   = script("watch")
-	admitScript   = script("shares", "admit")
+	admitScript   = script("admit")
 )
 
-// script joins files of lua, without comments and indentation: an embedded Redis reads it anew for each call.
+// declares finds the name that a part of a shared file declares: each declares one, and does nothing.
+var declares = regexp.MustCompile(`^local (?:function )?(\w+)`)
+
+// script joins the shared files and those named, without comments, indentation and what the last of them has no use for: an embedded
+// Redis reads a script anew for each call, which costs more than running it.
 func script(names ...string) *redis.Script {
-	var b strings.Builder
-	for _, name := range names {
-		text, err := luaFiles.ReadFile("lua/" + name + ".lua")
-		if err != nil {
-			panic(err) // it is in the program
-		}
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
-				b.WriteString(line + "\n")
-			}
+	var parts []string
+	last := len(names) - 1
+	for _, name := range append([]string{"shares", "prelude"}, names[:last]...) {
+		parts = append(parts, partsOf(name)...)
+	}
+	kept := strings.Join(partsOf(names[last]), "")
+	for _, part := range slices.Backward(parts) {
+		if regexp.MustCompile(`\b` + declares.FindStringSubmatch(part)[1] + `\b`).MatchString(kept) {
+			kept = part + kept
 		}
 	}
-	return redis.NewScript(b.String())
+	return redis.NewScript(kept)
+}
+
+// partsOf are a file's declarations and statements: each begins where a line is not indented, and is neither the end of one nor its middle.
+func partsOf(name string) (parts []string) {
+	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	for line := range strings.Lines(string(text)) {
+		code := strings.TrimSpace(line)
+		if code == "" || strings.HasPrefix(code, "--") {
+			continue
+		}
+		word, _, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		if len(parts) > 0 && slices.Contains([]string{"", "end", "else", "elseif", "}", "})"}, word) {
+			parts[len(parts)-1] += code + "\n"
+		} else {
+			parts = append(parts, code+"\n")
+		}
+	}
+	return parts
 }

@@ -220,6 +220,45 @@ func TestBookIsMadeAnew(t *testing.T) {
 	accounted(t, rdb)
 }
 
+// TestDamagedRecordsInTheBook: records that have lost what the book needs, that are gone or have become something else hold up nobody, and
+// leave nothing in the book.
+func TestDamagedRecordsInTheBook(t *testing.T) {
+	s := startRedis(t)
+	rdb := s.client()
+	ctx := context.Background()
+	q := newTestQueue(t, rdb, QueueOptions{})
+	damage := []func(key string) error{
+		func(key string) error { return rdb.HDel(ctx, key, "p", "len", "sh", "ttl", "n").Err() },
+		func(key string) error { return rdb.HSet(ctx, key, "p", "x", "len", "-inf", "sh", "a:b", "ttl", "x", "n", "x").Err() },
+		func(key string) error { return rdb.HSet(ctx, key, "p", lane(0).pending(Low), "len", "nan").Err() },
+		func(key string) error { return rdb.Set(ctx, key, "garbage", 0).Err() },
+		func(key string) error { return rdb.Del(ctx, key).Err() },
+		func(string) error { return nil },
+	}
+	var ids []string
+	for i, f := range damage {
+		j := submit(t, q, fmt.Sprint(i), SubmitOptions{Client: "ann", Reply: true})
+		l, _ := laneOf(j.ID)
+		if err := f(l.record(j.ID)); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, j.ID)
+	}
+	serve(t, rdb, runnerFunc(echo), ServerOptions{Concurrency: 1})
+	doneAtOnce(t, q, ids[0], ids[1], ids[2], ids[5])
+	after := submit(t, q, "after", SubmitOptions{Client: "bob", Reply: true})
+	doneAtOnce(t, q, after.ID)
+	if err := rdb.HSet(ctx, globalBook, "audited", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	empty(t, rdb)
+	eventually(t, 20*time.Second, "the book is made anew", func() bool {
+		n, _ := rdb.HGet(ctx, globalBook, "audited").Int64()
+		return n > 0
+	})
+	accounted(t, rdb)
+}
+
 // accounted checks that the book of shares says that nothing waits, runs or is kept of requests.
 func accounted(t *testing.T, rdb redis.UniversalClient) {
 	t.Helper()

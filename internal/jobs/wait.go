@@ -198,7 +198,7 @@ func (q *Queue) Wait(ctx context.Context, id string, max time.Duration) (*Job, e
 		select {
 		case <-w.rung:
 			if w.doc != "" {
-				if job := parseDocument(w.doc, id, w.client); job != nil {
+				if job := parseDocument(w.doc, id, q.bells.clientOf(w)); job != nil {
 					return job, nil
 				}
 			}
@@ -237,6 +237,13 @@ func (q *Queue) watch(ctx context.Context, l lane, id string) (*Job, error) {
 		q.bells.name(id, job.Client)
 	}
 	return job, err
+}
+
+// clientOf is whose job a bell is of, which another that waits for the same may find out meanwhile.
+func (b *bells) clientOf(w *bell) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return w.client
 }
 
 // name gives a bell the client that its record turned out to have.

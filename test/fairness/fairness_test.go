@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	full = flag.Bool("full", false, "measure every kind of neighbour, for longer, and hold them to the promise")
-	span = flag.Duration("span", 3*time.Second, "how long each kind is measured")
+	every = flag.Bool("every", false, "measure every kind of neighbour, for longer, and hold them to the promise")
+	span  = flag.Duration("span", 3*time.Second, "how long each kind is measured")
 )
 
 const honest = "def main():\n    return 1"
@@ -30,7 +30,7 @@ const honest = "def main():\n    return 1"
 var neighbours = []struct {
 	name        string
 	connections int
-	short       bool // measured without -full
+	short       bool // measured without -every
 	request     map[string]any
 }{
 	{"exit loops", 4, true, script("while True:\n        sys.exit(1)")},
@@ -123,9 +123,9 @@ func measure(t *testing.T, url string, most time.Duration) figures {
 func TestHonestNeighbour(t *testing.T) {
 	for _, slots := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d slots", slots), func(t *testing.T) {
-			s := harness.StartStandalone(t, fmt.Sprintf("WORKER_CONCURRENCY=%d", slots), "DENIED_NAMES=", "JAIL_PRELOAD=", "LOG_LEVEL=error")
+			s := harness.StartStandalone(t, fmt.Sprintf("WORKER_CONCURRENCY=%d", slots), "DENIED_NAMES=", "JAIL_PRELOAD=")
 			for _, n := range neighbours {
-				if !n.short && !*full {
+				if !n.short && !*every {
 					continue
 				}
 				alone := measure(t, s.URL, *span)
@@ -141,7 +141,7 @@ func TestHonestNeighbour(t *testing.T) {
 				t.Logf("| %d | %s | %.0f | %.0f | %.2f | %s | %s |", slots, n.name, alone.rate, beside.rate, part,
 					alone.p99.Round(100*time.Microsecond), beside.p99.Round(100*time.Microsecond))
 				least := 0.35 / 3
-				if *full {
+				if *every {
 					least = 0.35
 				}
 				if part < least {

@@ -41,10 +41,7 @@ local function out_of_queue(id, named)
     return redis.call('EXISTS', queue_of(pending) .. 'paused') == 0 and redis.call('LREM', pending, -1, id) > 0
   end
   for i = 4, #KEYS do
-    if KEYS[i] == named then
-      if out_of(named) then return named end
-      return
-    end
+    if KEYS[i] == named and out_of(named) then return named end
   end
   for i = 4, #KEYS do
     if out_of(KEYS[i]) then return KEYS[i] end

@@ -25,7 +25,8 @@ end
 
 -- For how long a slot is kept at most for a share that has just had a job end: longest_kept where another would have all slots,
 -- briefly_kept where it is the last free one.
-local longest_kept, briefly_kept = 2000000, 250000
+local longest_kept = 2000000
+local briefly_kept = 250000
 -- How often the book is made anew from the queues, which puts right what processes of another version or asynq's tools have changed.
 local audit_every = 30000000
 
