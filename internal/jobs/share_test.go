@@ -229,7 +229,9 @@ func TestDamagedRecordsInTheBook(t *testing.T) {
 	q := newTestQueue(t, rdb, QueueOptions{})
 	damage := []func(key string) error{
 		func(key string) error { return rdb.HDel(ctx, key, "p", "len", "sh", "ttl", "n").Err() },
-		func(key string) error { return rdb.HSet(ctx, key, "p", "x", "len", "-inf", "sh", "a:b", "ttl", "x", "n", "x").Err() },
+		func(key string) error {
+			return rdb.HSet(ctx, key, "p", "x", "len", "-inf", "sh", "a:b", "ttl", "x", "n", "x").Err()
+		},
 		func(key string) error { return rdb.HSet(ctx, key, "p", lane(0).pending(Low), "len", "nan").Err() },
 		func(key string) error { return rdb.Set(ctx, key, "garbage", 0).Err() },
 		func(key string) error { return rdb.Del(ctx, key).Err() },
