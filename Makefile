@@ -32,7 +32,7 @@ test: ## install what is missing, and run every test that this machine can run
 	@$(MAKE) tests
 
 tests: build
-	@$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -count=1 -timeout 14m -json ./... | \
+	@$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -count=1 -timeout 30m -json ./... | \
 		$(GO) run ./scripts/testreport $(if $(RACE),,-note 'the race detector: no C compiler (gcc) here')
 
 race: ## the packages' own tests under the race detector
@@ -70,7 +70,7 @@ right: setup ## 228 programs at ten sizes around the memory limit on every kind 
 REDIS_KINDS ?= user tls sentinel cluster valkey
 redis: setup build ## the end-to-end suite on each kind of Redis: a user's, TLS, sentinels, a cluster, Valkey
 	@for kind in $(REDIS_KINDS); do echo "Redis: $$kind"; \
-		$(GO) test $(RACE) -count=1 -timeout 14m -json ./test/e2e -redis $$kind | $(GO) run ./scripts/testreport; done
+		$(GO) test $(RACE) -count=1 -timeout 30m -json ./test/e2e -redis $$kind | $(GO) run ./scripts/testreport; done
 
 fuzz: ## every fuzz target, each for FUZZ_TIME (10s)
 	@GO=$(GO) scripts/fuzz.sh $(FUZZ_TIME)

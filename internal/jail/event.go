@@ -42,6 +42,14 @@ type childEnd struct {
 	left *os.File
 }
 
+// lost is that the server is gone, by its own word where it has said one.
+func (e event) lost() error {
+	if e.Error != "" {
+		return fmt.Errorf("%w: %s", errLost, e.Error)
+	}
+	return errLost
+}
+
 func (v *server) receive() (event, error) {
 	n, oob, _, _, err := v.control.ReadMsgUnix(v.message, v.ancillary)
 	if err != nil {

@@ -223,7 +223,7 @@ func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (obse
 			}
 		case e, ok := <-events:
 			if !ok || e.ended == nil {
-				return seen, errLost
+				return seen, e.lost()
 			}
 			seen.gone = true
 			seen.status, seen.cpu = e.ended.status, e.ended.cpu
@@ -280,7 +280,7 @@ func (v *server) settle() error {
 		select {
 		case e, ok := <-v.events:
 			if !ok || e.ended == nil {
-				return errLost
+				return e.lost()
 			}
 			if !endedWell(e.ended.status) {
 				v.counted = false

@@ -139,7 +139,7 @@ def main():
         pass  # there is nobody else
     try:
         posix.kill(1, signal.SIGKILL)
-    except PermissionError:
+    except (PermissionError, ProcessLookupError):
         pass
     posix.kill(posix.getpid(), signal.SIGKILL)
 `},

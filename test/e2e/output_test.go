@@ -93,11 +93,11 @@ def main():
     posix.write(fd, b"through the copy\n")
     return fd > 2
 `, result: `true`, stdout: "through the copy\n"},
-	{name: "a thread that does not end", script: `
+	{name: "a daemon that does not end", script: `
 import threading
 
 def main():
-    threading.Thread(target=threading.Event().wait).start()
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
     print("started")
     return "not waited for"
 `, result: `"not waited for"`, stdout: "started\n"},

@@ -13,7 +13,7 @@ import (
 //
 //	JAIL_PYTHON=/opt/python3.13/bin/python3 JAIL_PRELOAD= go test ./test/e2e
 func TestService(t *testing.T) {
-	var env []string
+	env := []string{"JAIL_PRELOAD=auto"}
 	for _, name := range []string{"JAIL_PYTHON", "JAIL_PRELOAD"} {
 		if value, given := os.LookupEnv(name); given {
 			env = append(env, name+"="+value)

@@ -8,9 +8,9 @@ const (
 // walled: what the walls refuse, which the error then names.
 var walled = []mistake{
 	wall("a socket", "import socket\ndef main(): socket.socket()", "PermissionError", "[Errno 1] Operation not permitted", 2, noNetwork),
-	wall("a name", "import socket\ndef main(): socket.getaddrinfo('example.com', 80)", "gaierror", "[Errno -3] Temporary failure in name resolution", 2, noNetwork),
+	wall("a name", "import socket\ndef main(): socket.getaddrinfo('example.com', 80)", "gaierror", "[Errno -2] Name or service not known", 2, noNetwork),
 	wall("a download", "import urllib.request as r\ndef main(): r.urlopen('https://example.com/data.csv', timeout=8)", "URLError",
-		"<urlopen error [Errno -3] Temporary failure in name resolution>", 2, noNetwork),
+		"<urlopen error [Errno -2] Name or service not known>", 2, noNetwork),
 	wall("a connection of asyncio's", "import asyncio\ndef main(): asyncio.run(asyncio.open_connection('10.0.0.1', 80))", "PermissionError",
 		"[Errno 1] Operation not permitted", 2, noNetwork),
 	wall("a wrapped failure", "import socket\ndef main():\n    try:\n        socket.create_connection(('10.0.0.1', 80))\n    except OSError as e:\n        raise RuntimeError('no data') from e",

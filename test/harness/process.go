@@ -42,6 +42,10 @@ func Start(t testing.TB, program string, env ...string) *Process {
 	return StartCommand(t, program, exec.Command(path), env...)
 }
 
+// preload is what workers load unless a test says otherwise: the jails with all libraries take seconds of a processor to start, and few tests
+// need them.
+const preload = "JAIL_PRELOAD=numpy,pandas"
+
 // StartCommand runs any program in the same way; what it writes to stdout and stderr goes to the test's log under name.
 func StartCommand(t testing.TB, name string, cmd *exec.Cmd, env ...string) *Process {
 	t.Helper()
@@ -50,7 +54,7 @@ func StartCommand(t testing.TB, name string, cmd *exec.Cmd, env ...string) *Proc
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", preload}, env...)
 	cmd.Stdout, cmd.Stderr = write, write
 	if cmd.Dir == "" {
 		cmd.Dir = t.TempDir()

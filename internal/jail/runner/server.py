@@ -34,7 +34,6 @@ _ROOM = socket.CMSG_SPACE(len(_ITS_FDS[0][2]))
 _FORKED = [b"forked"]
 
 
-
 class _Absent:
     """In the place of what a job's system call filter refuses: whoever looks for it first goes another way."""
 
@@ -227,7 +226,7 @@ class Server:
             if left is None:
                 control.send(ended)
             else:
-                control.sendmsg([ended], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", left))])
+                _sendmsg(control, [ended], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", left))])
                 os.close(left)
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)

@@ -21,7 +21,7 @@ def main(**_):
     attempt("make a holder", holders.make)
     attempt("make a holder with the call itself", linux.clone, *holders._call)
     attempt("pin memory", linux.pin, [(id(holders) // 4096 * 4096, 4096)])
-    attempt("seccomp", linux.Filter(bytes.fromhex("0600000000 00ff7f".replace(" ", ""))).install)
+    attempt("seccomp", linux.Filter(bytes.fromhex("060000000000ff7f"), linux.os.getpid(), [], []).install)
     attempt("no_new_privs", prctl, linux, linux.PR_SET_NO_NEW_PRIVS, 0)
     return reached
 

@@ -1,6 +1,8 @@
 # Tries: to live on after its answer: a session of its own, threads that never end and are waited for, handlers at exit and in
 # destructors that never return, an answer that is given early.
-# Must hold: it is over when it is answered; no process is left.
+# Must hold: what is waited for ends with the time limit; no process is left.
+# Timeout: 1500
+# Ends: timeout
 import atexit
 import os
 import threading
