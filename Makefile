@@ -59,7 +59,7 @@ soak: setup ## ten thousand jobs in a row on each backend, a tenth of them hosti
 	@$(GO) test -count=1 -timeout 15m -run TestSoak -v ./internal/jail -soak 10000
 
 fairness: setup build ## what an honest client has beside each kind of neighbour, as a table
-	@$(GO) test -count=1 -timeout 30m -run TestHonestNeighbour -v ./test/fairness -every -span 6s
+	@$(GO) test -count=1 -timeout 40m -run TestHonestNeighbour -v ./test/fairness -every -span 6s
 
 suites: setup ## others' test suites in jails and outside: CPython's, for an hour; ARGS='-kind pytest numpy pandas.core', ARGS=-help
 	@$(GO) run ./test/suites $(ARGS)
