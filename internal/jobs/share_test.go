@@ -151,7 +151,7 @@ func TestPriorityIsWithinAShare(t *testing.T) {
 	var ids []string
 	for range 20 {
 		for client, p := range map[string]Priority{"high": High, "low": Low} {
-			j, err := q.Submit(context.Background(), &Request{Script: client + " 2ms", Priority: p}, SubmitOptions{Client: client, Reply: true})
+			j, err := q.Submit(context.Background(), &Request{Script: client + " 15ms", Priority: p}, SubmitOptions{Client: client, Reply: true})
 			if err != nil {
 				t.Fatal(err)
 			}

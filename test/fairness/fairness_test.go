@@ -1,5 +1,5 @@
 // Package fairness has an honest client of two connections served beside one that sends whatever it likes, and compares with what the
-// honest one has alone. `make fairness` measures every kind and prints the table of ARCHITECTURE.md.
+// honest one has alone. `make fairness` measures every kind and prints a table.
 package fairness
 
 import (

@@ -94,7 +94,7 @@ end
 -- How much longer this share must leave a free slot to another, which has had a job end a moment ago and whose next one is
 -- probably on its way; 0 when the slot is its own.
 --   Where it would have all slots: four times its jobs' usual length, since that is how long the other would wait otherwise.
---   Where it would take the last one, and has used more than the other: as long as its job would take.
+--   Where it would take the last one, and has used more than the other: as long as its job would take, or a tenth of that.
 local function kept_from(a, now)
   local share, at, used = a.last, a.last_at, a.last_used
   if share == a.share then share, at, used = a.other, a.other_at, a.other_used end
@@ -104,7 +104,8 @@ local function kept_from(a, now)
   if a.slots > 1 and a.running + 1 >= a.slots then
     most = math.min(4 * usual, longest_kept)
   elseif a.busy + 1 >= a.slots and used + gone < a.used then
-    most = math.min(usual, briefly_kept)
+    -- A tenth of a long job: whoever is owed time may be held up for a moment, and would wait for all of it.
+    most = math.max(math.min(usual, briefly_kept), math.min(usual / 10, 4 * briefly_kept))
   end
   if most <= gone then return 0 end
   note(a, 'kept', share)
