@@ -143,7 +143,7 @@ class Folders:
             options = options.partition(",uid=")[0]  # only the two folders are the job's
         self._options, self._tmpfs = options.encode(), (place or WORKING).encode()
         self._own = [place + WORKING, place + "/shm"] if place else []
-        self._working = self._own and self._own[0].encode()
+        self._working, self._shared = [folder.encode() for folder in self._own] or ("", "")
 
     def mount(self, uid):
         linux.mount_tmpfs(self._tmpfs, self._options)
@@ -152,6 +152,9 @@ class Folders:
                 os.mkdir(folder)
                 os.chown(folder, uid, uid)
             linux.mount_folder(self._working, _WORKING)
+            if uid < 0:  # the job's uid is this one, and what lies around the two folders would be its own as well
+                linux.mount_folder(self._shared, self._shared)
+                linux.remount(self._tmpfs, read_only=True)
 
 
 def enter(holder):

@@ -12,9 +12,9 @@ OWN = {
     "/proc/sys/kernel/hostname": lambda text: text == b"jail\n",
     "/etc/hosts": lambda text: text == HOSTS,
     "/etc/resolv.conf": lambda text: text.startswith(b"#") and text.count(b"\n") == 1,
-    "/proc/self/environ": lambda text: set(text.split(b"\0")) <= {b""} | {b"%s=%s" % pair for pair in os.environb.items()},
+    "/proc/self/environ": lambda text: {pair.split(b"=")[0] for pair in text.split(b"\0")} <= {b""} | set(os.environb),
 }
-FOLDERS = {"/proc": 17, "/sys": 3, "/run": 1}  # at most so many names, none of them another process's number
+FOLDERS = {"/proc": 17, "/sys": 3, "/run": 1}  # at most so many names, none of them another process's number: its own goes by 2
 
 
 def foreign(path, at):
@@ -26,7 +26,7 @@ def foreign(path, at):
 
 def listed(path):
     names = os.listdir(path)
-    if len(names) <= FOLDERS.get(path, 0) and not any(name.isdigit() and int(name) != os.getpid() for name in names):
+    if len(names) <= FOLDERS.get(path, 0) and not any(name.isdigit() and name not in ("2", str(os.getpid())) for name in names):
         raise FileNotFoundError(path)
     return names
 
