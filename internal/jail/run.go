@@ -367,7 +367,8 @@ func (v *server) kill() {
 }
 
 // ofProcess reads the end of a job at level Process off nsjail, which passes on its child's: 128 + n stands for signal n. It returns the
-// most that was resident.
+// most that was resident, or 0 where that may have been the worker itself: the kernel counts for a process what the one had that it was
+// made from, until it has become another program.
 func (o *observation) ofProcess(v *server) (maxRSS int64) {
 	state := v.cmd.ProcessState
 	if code := state.ExitCode(); code > 128 && code < 128+65 {
@@ -376,10 +377,12 @@ func (o *observation) ofProcess(v *server) (maxRSS int64) {
 		o.status = syscall.WaitStatus(max(code, 0) << 8)
 	}
 	o.cpu = state.UserTime() + state.SystemTime()
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		maxRSS = usage.Maxrss << 10
+	var own syscall.Rusage
+	usage, ok := state.SysUsage().(*syscall.Rusage)
+	if !ok || syscall.Getrusage(syscall.RUSAGE_SELF, &own) != nil || usage.Maxrss <= own.Maxrss {
+		return 0
 	}
-	return maxRSS
+	return usage.Maxrss << 10
 }
 
 // narrowed are the limits of one job: its own where it asks for less.
