@@ -76,6 +76,9 @@ func TestFullRedis(t *testing.T) {
 		case <-goOn:
 		case <-ctx.Done():
 		}
+		if r.Script == "small" {
+			return &Outcome{Result: []byte("2")}, nil
+		}
 		return &Outcome{Result: []byte("1"), Stdout: strings.Repeat("x", 1<<20)}, nil
 	}), ServerOptions{Concurrency: 2})
 	eventually(t, 10*time.Second, "ready", func() bool { return q.Ready(ctx) == nil })
@@ -83,6 +86,7 @@ func TestFullRedis(t *testing.T) {
 	for range 6 { // two run, four wait
 		ids = append(ids, submit(t, q, "x", SubmitOptions{Client: "ann"}).ID)
 	}
+	small := submit(t, q, "small", SubmitOptions{Client: "ann"}).ID
 	<-begun
 	<-begun
 	if err := rdb.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
@@ -93,6 +97,9 @@ func TestFullRedis(t *testing.T) {
 		if j := wait(t, q, id); j.Status != Failed || j.Error == nil || j.Error.Code != Internal || j.Stdout != "" || j.Attempts != 1 {
 			t.Errorf("%s, %+v, attempt %d", j.Status, j.Error, j.Attempts)
 		}
+	}
+	if j := wait(t, q, small); j.Status != Completed || string(j.Result) != "2" {
+		t.Errorf("what is small: %s, %+v", j.Status, j.Error)
 	}
 	eventually(t, 10*time.Second, "not ready, with the reason", func() bool {
 		err := q.Ready(ctx)

@@ -147,9 +147,9 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 	return h.finish(c, Completed, o)
 }
 
-// finish writes the outcome, however long Redis needs to take it, and only gives up when the worker must go. If the lease
-// runs out meanwhile the job may have been given to somebody else; the first outcome stands. One that Redis has no room for is
-// replaced by a failure that is small enough, so that the job has an end and its slot is free.
+// finish writes the outcome, however long Redis needs to take it, and only gives up when the worker must go. If the lease runs out
+// meanwhile the job may have been given to somebody else; the first outcome stands. One that is small is written though Redis is full; one
+// that is not, and that there is no room for, is replaced by a failure that is, so that the job has an end and its slot is free.
 func (h *handler) finish(c *claim, status Status, o *Outcome) error {
 	end, err := h.ending(c, status, o)
 	if err != nil {
@@ -158,9 +158,11 @@ func (h *handler) finish(c *claim, status Status, o *Outcome) error {
 	return h.persist(c, func(ctx context.Context) error {
 		won, err := h.broker.finish(ctx, c, end)
 		if (isFull(err) || errors.Is(err, errNoRoom)) && !end.reserve {
-			h.log.Warn("outcome not kept: there is no room for it", "job", c.id, "bytes", end.size(), "error", err)
-			if end, err = h.ending(c, Failed, noRoom(o, end.size())); err != nil {
-				return err
+			if end.size() > smallOutcome {
+				h.log.Warn("outcome not kept: there is no room for it", "job", c.id, "bytes", end.size(), "error", err)
+				if end, err = h.ending(c, Failed, noRoom(o, end.size())); err != nil {
+					return err
+				}
 			}
 			end.reserve = true
 			won, err = h.broker.finish(ctx, c, end)
@@ -195,6 +197,9 @@ func (h *handler) ending(c *claim, status Status, o *Outcome) (ending, error) {
 	}
 	return end, nil
 }
+
+// smallOutcome is how many bytes of an outcome have their room in any case, as finish.lua has it.
+const smallOutcome = 16 << 10
 
 // noRoom is what is kept of an outcome that there is no room for.
 func noRoom(o *Outcome, bytes int) *Outcome {
