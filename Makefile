@@ -32,7 +32,7 @@ test: ## install what is missing, and run every test that this machine can run
 	@$(MAKE) tests
 
 tests: build
-	@$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -count=1 -timeout 30m -json ./... | \
+	@$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -count=1 -timeout 60m -json ./... | \
 		$(GO) run ./scripts/testreport $(if $(RACE),,-note 'the race detector: no C compiler (gcc) here')
 
 race: ## the packages' own tests under the race detector
