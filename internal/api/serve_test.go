@@ -344,7 +344,7 @@ func TestServeGivesUpAfterItsGrace(t *testing.T) {
 	q := newFakeQueue()
 	ctx, stop := context.WithCancel(t.Context())
 	// Not to the test's own output: the call that is given up may log when the test is over.
-	lines := logLines{slog.DiscardHandler, make(chan slog.Record, 16)}
+	lines := logLines{slog.NewTextHandler(io.Discard, nil), make(chan slog.Record, 16)}
 	cfg := config.API{ListenAddr: "127.0.0.1:0", ExecuteWait: time.Hour, MaxScriptBytes: 1000, MaxRequestBytes: 1000}
 	cfg.ShutdownGrace = 10 * time.Millisecond
 	served := make(chan error, 1)
