@@ -28,9 +28,13 @@ def main(folder, **_):
             attempt("chmod " + path, os.chmod, path, 0o777)
         attempt("unlink " + path, os.unlink, path)
         attempt("rename " + path, os.rename, path, here + "/taken")
-    up = os.open("/", os.O_RDONLY)
-    for _ in range(20):
-        os.chdir("..")
-        os.fchdir(up)
-    attempt("climb out", os.stat, "../../.." + folder)
+    try:
+        up = os.open("/", os.O_RDONLY)
+        for _ in range(20):
+            os.chdir("..")
+            os.fchdir(up)
+        attempt("see from above", os.stat, "../../.." + folder)
+    except PermissionError:  # at level process the upper folders cannot even be opened
+        pass
+    attempt("climb out", write, "../../.." + folder + "/pwned")
     return reached
