@@ -6,6 +6,14 @@ import os
 from attack import attempt, reached, write
 
 
+def change_mode(path):
+    before = os.stat(path).st_mode
+    os.chmod(path, 0o777)
+    if os.stat(path).st_mode == before:
+        raise PermissionError("answered, and nothing was done")  # as at level process
+    return before
+
+
 def main(folder, **_):
     here = os.getcwd()
     tops = ["/", "/etc", "/usr", "/usr/lib", "/usr/bin", "/usr/lib/python3", "/dev", "/dev/shm", "/run", "/run/lock", "/run/job", "/proc/self", "/proc/self/fd", "/proc/sys/kernel", "/etc/ssl", "/sys/devices", "/var/tmp", "/var/lib",
@@ -25,7 +33,7 @@ def main(folder, **_):
         if path != "/dev/stdin":  # which is the job's own stream
             attempt("open for writing " + path, os.open, path, os.O_WRONLY)
         if os.path.realpath(path) != "/run/job/shm":  # a folder of the job's own, likewise
-            attempt("chmod " + path, os.chmod, path, 0o777)
+            attempt("chmod " + path, change_mode, path)
         attempt("unlink " + path, os.unlink, path)
         attempt("rename " + path, os.rename, path, here + "/taken")
     try:
