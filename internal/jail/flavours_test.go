@@ -143,3 +143,35 @@ func TestPreloadMissing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestPoolForOneJob: a pool that is opened for one job has the jail which the job would have got in a pool for all.
+func TestPoolForOneJob(t *testing.T) {
+	installed := libraries{installed: setOf([]string{"numpy", "pandas", "scipy", "unknown"})}
+	newPool := func(j *Job) *Pool {
+		p := &Pool{config: Config{Slots: 1, Preload: []string{"numpy", "pandas", "scipy"}, For: j}, plan: &plan{libraries: installed}}
+		p.makeRacks()
+		for _, r := range p.racks() {
+			r.loaded = setOf(r.preload.names)
+		}
+		return p
+	}
+	for script, names := range map[string]string{
+		"import json":               "",
+		"import unknown":            "numpy pandas scipy",
+		"import hashlib":            "numpy pandas",
+		"import numpy":              "numpy pandas",
+		"import pandas, scipy":      "numpy pandas scipy",
+		"df.interpolate() # pandas": "numpy pandas",
+	} {
+		j := Job{Script: script}
+		forAll, forOne := newPool(nil), newPool(&j)
+		for _, r := range []*rack{forAll.rackFor(&j), forOne.rackFor(&j)} {
+			if got := strings.Join(r.preload.names, " "); got != names {
+				t.Errorf("%s: a jail with %q, want %q", script, got, names)
+			}
+		}
+		if n := len(forOne.racks()); n != 1 {
+			t.Errorf("%s: %d racks for one job", script, n)
+		}
+	}
+}

@@ -108,15 +108,10 @@ func (p *Pool) makeRacks() {
 
 // makeRackFor makes one rack, of one jail, with what the job reaches: nothing, the data libraries, or all.
 func (p *Pool) makeRackFor(j Job, data, all preload) {
-	reach := p.plan.libraries.reachOf(j)
-	inData := func(name string) bool { return slices.Contains(data.names, name) }
-	wanted := all
-	switch {
-	case len(reach.modules) == 0 && !reach.mentions:
-		wanted = preload{}
-	case !slices.ContainsFunc(reach.modules, func(name string) bool { return !inData(name) }):
-		wanted = data
+	inData := func(modules []string) bool {
+		return !slices.ContainsFunc(modules, func(name string) bool { return !slices.Contains(data.names, name) })
 	}
+	wanted := [...]preload{plain: {}, withData: data, full: all}[p.plan.libraries.reachOf(j).flavour(inData)]
 	p.plain = rackOf(p, wanted, 1, 1)
 	p.loaded, p.full = p.plain, p.plain
 }
@@ -171,13 +166,7 @@ func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJ
 // has loaded. A script that finds its way to a library that its text does not show pays for the import.
 func (p *Pool) rackFor(j *Job) *rack {
 	reach := p.plan.libraries.reachOf(*j)
-	r := p.full
-	switch {
-	case len(reach.modules) == 0 && !reach.mentions:
-		return p.plain
-	case p.loaded.has(reach.modules):
-		r = p.loaded
-	}
+	r := [...]*rack{plain: p.plain, withData: p.loaded, full: p.full}[reach.flavour(p.loaded.has)]
 	if !r.has(reach.modules) {
 		j.allowanceMB = importAllowanceMB
 	}

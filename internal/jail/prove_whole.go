@@ -22,7 +22,7 @@ const (
 )
 
 // attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its work.
-func (p *Pool) attackWhole(ctx context.Context) (map[string]string, error) {
+func (p *Pool) attackWhole(ctx context.Context, _ *bait) (map[string]string, error) {
 	found := map[string]string{}
 	c := p.plan.cgroups
 	for wall, control := range map[string]Control{

@@ -21,6 +21,26 @@ type reach struct {
 	mentions bool
 }
 
+// flavour is a kind of jail by what its server has loaded before any job comes.
+type flavour int
+
+const (
+	plain    flavour = iota // some of the standard library
+	withData                // the data libraries and what is large in the standard library
+	full                    // all that is to be loaded ahead
+)
+
+// flavour is the smallest that a job needs; inData reports whether that with the data libraries has all of these modules.
+func (r reach) flavour(inData func(modules []string) bool) flavour {
+	switch {
+	case len(r.modules) == 0 && !r.mentions:
+		return plain
+	case inData(r.modules):
+		return withData
+	}
+	return full
+}
+
 // largeModules are words for what the standard library has that is too large for the small server: _LARGE of server.py.
 var largeModules = []string{"async", "hashlib"}
 
