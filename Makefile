@@ -13,6 +13,8 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X 
 # The race detector needs a C compiler. Without one the tests run all the same, and the summary says so. Looked for when used: it
 # may have been installed a moment ago.
 RACE = $(if $(shell command -v $${CC:-gcc}),-race)
+# Prints a line for each package, at the end what was skipped and why, and the output of what failed.
+TESTSUM = $(GO) tool gotestsum --format pkgname --no-color
 FUZZ_TIME ?= 10s
 
 .PHONY: build run test tests race lint bench benchmarks chaos fairness soak suites right redis fuzz setup images clean help
@@ -32,8 +34,9 @@ test: ## install what is missing, and run every test that this machine can run
 	@$(MAKE) tests
 
 tests: build
-	@$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -count=1 -timeout 60m -json ./... | \
-		$(GO) run ./scripts/testreport $(if $(RACE),,-note 'the race detector: no C compiler (gcc) here')
+	@$(if $(RACE),,echo 'without the race detector: no C compiler (gcc) here')
+	@$(if $(RACE),CGO_ENABLED=1) $(TESTSUM) --jsonfile bin/tests.json -- $(RACE) -count=1 -timeout 20m ./... && passed=yes || passed=; \
+		echo 'The slowest:'; $(GO) tool gotestsum tool slowest --num 20 --jsonfile bin/tests.json; [[ $$passed ]]
 
 race: ## the packages' own tests under the race detector
 	@CGO_ENABLED=1 $(GO) test -race ./internal/... ./cmd/...
@@ -70,7 +73,7 @@ right: setup ## 228 programs at ten sizes around the memory limit on every kind 
 REDIS_KINDS ?= user tls sentinel cluster valkey
 redis: setup build ## the end-to-end suite on each kind of Redis: a user's, TLS, sentinels, a cluster, Valkey
 	@for kind in $(REDIS_KINDS); do echo "Redis: $$kind"; \
-		$(GO) test $(RACE) -count=1 -timeout 30m -json ./test/e2e -redis $$kind | $(GO) run ./scripts/testreport; done
+		$(TESTSUM) -- $(RACE) -count=1 -timeout 30m ./test/e2e -redis $$kind; done
 
 fuzz: ## every fuzz target, each for FUZZ_TIME (10s)
 	@GO=$(GO) scripts/fuzz.sh $(FUZZ_TIME)
