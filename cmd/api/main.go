@@ -16,6 +16,7 @@ import (
 	"safepy/internal/config"
 	"safepy/internal/healthcheck"
 	"safepy/internal/jobs"
+	"safepy/internal/redisconn"
 )
 
 const usage = `usage: api [--version] [healthcheck]
@@ -58,8 +59,8 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 		leaveProcessors()
 	}
 	log := cfg.Logger(stderr)
-	jobs.LogRedis(log)
-	rdb, err := jobs.OpenRedis(cfg.RedisURL)
+	redisconn.SetLogger(log)
+	rdb, err := redisconn.Open(cfg.RedisURL)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}

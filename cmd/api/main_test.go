@@ -20,6 +20,7 @@ import (
 
 	"safepy/internal/config"
 	"safepy/internal/jobs"
+	"safepy/internal/redisconn"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,7 +70,7 @@ func (echoes) Run(_ context.Context, r *jobs.Request) (*jobs.Outcome, error) {
 
 func startWorker(t *testing.T, url string) {
 	t.Helper()
-	rdb, err := jobs.OpenRedis(url)
+	rdb, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +300,7 @@ func TestRunRefuses(t *testing.T) {
 func startRedisLocked(t *testing.T, sock string) {
 	t.Helper()
 	startRedis(t, sock)
-	rdb, err := jobs.OpenRedis("unix://" + sock)
+	rdb, err := redisconn.Open("unix://" + sock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"safepy/internal/redisconn"
+
 	"safepy/test/ports"
 )
 
@@ -161,7 +163,7 @@ func redisCPU(b *testing.B, rdb redis.UniversalClient) float64 {
 	sum := 0.0
 	for _, field := range []string{"used_cpu_sys", "used_cpu_user", "used_cpu_sys_children", "used_cpu_user_children"} {
 		var v float64
-		if _, err := fmt.Sscan(infoField(info, field), &v); err != nil {
+		if _, err := fmt.Sscan(redisconn.InfoField(info, field), &v); err != nil {
 			b.Fatalf("%s: %v", field, err)
 		}
 		sum += v

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/redisconn"
 )
 
 const (
@@ -72,7 +74,7 @@ func awayOnly(err error) error {
 
 func parseMemory(info string) memory {
 	n := func(name string) int64 {
-		v, _ := strconv.ParseInt(infoField(info, name), 10, 64)
+		v, _ := strconv.ParseInt(redisconn.InfoField(info, name), 10, 64)
 		return v
 	}
 	return memory{used: n("used_memory"), max: n("maxmemory")}
