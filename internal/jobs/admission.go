@@ -188,15 +188,6 @@ func (b *backlog) add(l lane, p Priority) {
 	b.added[l][p.rank()]++
 }
 
-func (p Priority) rank() int {
-	for i, q := range priorities {
-		if q.name == p {
-			return i
-		}
-	}
-	return 1
-}
-
 // look reads the lengths of all queues and how many jobs they have seen to their end. Called with looking held.
 func (b *backlog) look(ctx context.Context) error {
 	var lengths []*redis.IntCmd
@@ -207,8 +198,8 @@ func (b *backlog) look(ctx context.Context) error {
 	pipe := b.rdb.Pipeline()
 	for l := range b.layout.lanes {
 		for _, p := range priorities {
-			lengths = append(lengths, pipe.LLen(ctx, lane(l).pending(p.name)))
-			seen = append(seen, pipe.Get(ctx, lane(l).asynq(p.name)+"processed"))
+			lengths = append(lengths, pipe.LLen(ctx, lane(l).pending(p)))
+			seen = append(seen, pipe.Get(ctx, lane(l).asynq(p)+"processed"))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {

@@ -64,7 +64,7 @@ func endToEnd(t *testing.T, client func() redis.UniversalClient) {
 	for i := range 60 {
 		wg.Go(func() {
 			script := strconv.Itoa(i)
-			j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3].name}, SubmitOptions{Reply: i%2 == 0, Client: []string{"", "ann"}[i%2]})
+			j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3]}, SubmitOptions{Reply: i%2 == 0, Client: []string{"", "ann"}[i%2]})
 			if err != nil {
 				t.Error(err)
 				return

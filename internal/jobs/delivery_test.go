@@ -224,7 +224,7 @@ func expireLeases(t *testing.T, rdb redis.UniversalClient, y layout) {
 	ctx := context.Background()
 	for l := range y.lanes {
 		for _, p := range priorities {
-			k := lane(l).asynq(p.name) + "lease"
+			k := lane(l).asynq(p) + "lease"
 			for _, id := range rdb.ZRange(ctx, k, 0, -1).Val() {
 				if err := rdb.ZAddXX(ctx, k, redis.Z{Score: 1, Member: id}).Err(); err != nil {
 					t.Fatal(err)

@@ -18,10 +18,10 @@ import (
 
 // Why a run was ended before the script's own end.
 var (
-	errCanceled = errors.New("canceled")
-	errStopping = errors.New("worker stops")
-	errLost     = errors.New("lease lost")
-	errOverrun  = errors.New("script outlived its timeout")
+	errCanceled  = errors.New("canceled")
+	errStopping  = errors.New("worker stops")
+	errLeaseLost = errors.New("lease lost")
+	errOverrun   = errors.New("script outlived its timeout")
 )
 
 const (
@@ -77,15 +77,15 @@ func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 }
 
 func (h *handler) process(ctx context.Context, id string) error {
-	c := h.broker.take(id)
+	c := h.broker.slots.claimed(id)
 	if c == nil {
 		return fmt.Errorf("job %s: not taken by this worker", id)
 	}
-	defer h.broker.idle(c)
+	defer h.broker.slots.vacate(c)
 	jobCtx, end := context.WithCancelCause(h.jobs)
 	defer end(nil)
 	// asynq's context ends when the lease does: somebody else has the job then.
-	defer context.AfterFunc(ctx, func() { end(errLost) })()
+	defer context.AfterFunc(ctx, func() { end(errLeaseLost) })()
 	h.began(c, end)
 	defer h.ended(c)
 
@@ -128,9 +128,9 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 		}
 		o.Error, o.Result = nil, nil
 		return h.finish(c, Canceled, o)
-	case errors.Is(cause, errLost):
+	case errors.Is(cause, errLeaseLost):
 		h.log.Warn("lease lost: the job runs again elsewhere", "job", c.id)
-		h.broker.handout.unsure() // a slot is free that Redis does not know of
+		h.broker.slots.unlist() // a slot is free that Redis does not know of
 		return nil
 	case errors.Is(cause, errStopping):
 		return h.release(c, asStopped, nil)
@@ -230,7 +230,7 @@ func (h *handler) release(c *claim, as string, cause error) error {
 		return h.broker.release(ctx, c.pending, c.id, startOf(c), as, maxErrors, Internal, message)
 	})
 	if as == asLost {
-		h.broker.park.pause(errorRest)
+		h.broker.waiter.pause(errorRest)
 	}
 	return err
 }

@@ -95,20 +95,23 @@ func TestLargeOutcomeAfterTheFirst(t *testing.T) {
 	q := newTestQueue(t, rdb, QueueOptions{})
 	j := submit(t, q, "x", SubmitOptions{Reply: true})
 	b := newBroker(rdb, q.layout, 1, testLog(t))
-	taken, err := b.pick(t.Context())
-	if err != nil || len(taken) != 1 {
-		t.Fatalf("%v, %v", taken, err)
+	if err := b.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := b.slots.next().begin
+	if c == nil {
+		t.Fatal("no job was taken")
 	}
 	for i, letter := range []string{"a", "b"} {
 		o := &Outcome{Result: []byte("1"), Stdout: strings.Repeat(letter, 2*maxInline)}
 		if i == 1 {
 			o = &Outcome{Error: &Error{Code: Timeout, Message: "m"}, Stderr: strings.Repeat(letter, 2*maxInline)}
 		}
-		doc, apart, err := encodeDocument(document(taken[0], Completed, o, time.Now()))
+		doc, apart, err := encodeDocument(document(c, Completed, o, time.Now()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		won, err := b.finish(t.Context(), taken[0], ending{status: Completed, err: o.Error, finished: time.Now(), doc: doc, apart: apart})
+		won, err := b.finish(t.Context(), c, ending{status: Completed, err: o.Error, finished: time.Now(), doc: doc, apart: apart})
 		if err != nil || won != (i == 0) {
 			t.Fatalf("outcome %d: won %v, %v", i, won, err)
 		}

@@ -151,7 +151,7 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 // enqueue sends a job into a lane, which on a cluster is that of its record.
 func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) (*Job, error) {
 	home, _ := laneOf(id)
-	s.keys = []string{home.record(id), home.index(), q.layout.bell(l), q.layout.free(l), q.layout.book(l)}
+	s.keys = []string{home.record(id), home.index(), q.layout.wakeups(l), q.layout.free(l), q.layout.book(l)}
 	s.reply = q.bells.channel
 	if o.Reply {
 		q.bells.expect(id, o.Client)
@@ -160,7 +160,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 		asynq.TaskID(id), asynq.Queue(l.queue(p)), asynq.MaxRetry(asynqRetries), asynq.Timeout(asynqTimeout))
 	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) && s.fingerprint == "" {
 		// A conflict on an id made up a moment ago: the reply to the first try was lost, and the client sent it again.
-		if !s.handed {
+		if !s.dispatched {
 			q.backlog.add(l, p)
 		}
 		if s.created == nil {

@@ -98,7 +98,7 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 }
 
 // Run serves until ctx ends. Then it takes no more jobs, lets the running ones end for StopGrace, puts the rest back into the
-// queue, and returns nil. A server runs once.
+// queue, and returns nil, or why asynq could not be served any longer. A server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })
@@ -128,34 +128,37 @@ func (s *Server) Run(ctx context.Context) error {
 	receiving, leaveList := context.WithCancel(background)
 	wg.Go(func() {
 		s.broker.receive(receiving)
-		s.withdraw()
+		<-receiving.Done()
+		leave, cancel := context.WithTimeout(context.Background(), blockMargin)
+		defer cancel()
+		s.giveBackUnbegun(leave)
 	})
 
-	<-ctx.Done()
-	s.broker.park.release()
+	var refused error
+	select {
+	case <-ctx.Done():
+	case refused = <-s.broker.refusals:
+	}
+	s.broker.waiter.release()
 	leaveList()
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
 	s.handler.crew.Close()
 	leave, cancel := context.WithTimeout(context.Background(), stopPatience)
-	if err := s.broker.leaveSpare(leave); err != nil {
-		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
-	}
-	s.broker.park.close()
+	s.giveBackUnbegun(leave)
+	s.broker.waiter.close()
 	end()
 	wg.Wait()
 	s.leave(leave)
 	cancel()
-	return nil
+	return refused
 }
 
-// withdraw has others get what was handed to this worker and not begun.
-func (s *Server) withdraw() {
-	ctx, cancel := context.WithTimeout(context.Background(), blockMargin)
-	defer cancel()
-	if err := s.broker.leaveHandout(ctx); err != nil {
-		s.log.Warn("jobs handed to this worker and not begun come back when their lease ends", "error", err)
+// giveBackUnbegun has others get what this worker has taken, or was dispatched, and has not begun.
+func (s *Server) giveBackUnbegun(ctx context.Context) {
+	if err := s.broker.leaveUnbegun(ctx); err != nil {
+		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
 	}
 }
 
