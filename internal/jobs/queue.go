@@ -65,7 +65,7 @@ type Queue struct {
 	layout  layout
 	client  *asynq.Client
 	backlog *backlog
-	bells   *bells
+	replies *replies
 	log     *slog.Logger
 }
 
@@ -90,15 +90,14 @@ func NewQueue(rdb redis.UniversalClient, o QueueOptions) (*Queue, error) {
 	q := &Queue{
 		rdb: rdb, o: o, layout: y, log: o.Logger,
 		client:  asynq.NewClientFromRedisClient(&submitter{UniversalClient: rdb}),
-		backlog: newBacklog(rdb, y, o.Limit),
+		backlog: newBacklog(rdb, y, o.Limit), replies: newReplies(rdb),
 	}
-	q.bells = newBells(rdb)
 	return q, nil
 }
 
 // Close ends what the queue runs in the background and every Wait. It waits for that.
 func (q *Queue) Close() error {
-	q.bells.close()
+	q.replies.close()
 	q.backlog.close()
 	return nil
 }
@@ -152,9 +151,9 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) (*Job, error) {
 	home, _ := laneOf(id)
 	s.keys = []string{home.record(id), home.index(), q.layout.wakeups(l), q.layout.free(l), q.layout.book(l)}
-	s.reply = q.bells.channel
+	s.reply = q.replies.channel
 	if o.Reply {
-		q.bells.expect(id, o.Client)
+		q.replies.expect(id, o.Client)
 	}
 	_, err := q.client.EnqueueContext(context.WithValue(ctx, submissionKey{}, s), asynq.NewTask(taskType, nil),
 		asynq.TaskID(id), asynq.Queue(l.queue(p)), asynq.MaxRetry(asynqRetries), asynq.Timeout(asynqTimeout))
@@ -168,7 +167,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 		}
 		return &Job{ID: id, Status: Queued, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
 	}
-	q.bells.forget(id)
+	q.replies.forget(id)
 	q.dismiss(ctx, o.Client, id)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		if s.known != s.fingerprint {
