@@ -44,8 +44,10 @@ func TestScriptWithoutUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	const markAsComplete = "117dca952700588e559c7ace20b925096d587974"
-	for name, client := range map[string]redis.UniversalClient{"server": newBroker(rdb, y, 1, testLog(t)), "client": &submitter{UniversalClient: rdb}} {
-		if err := client.EvalSha(context.Background(), markAsComplete, []string{"key"}).Err(); err == nil || !strings.Contains(err.Error(), "markAsComplete ") {
+	clients := map[string]redis.UniversalClient{"server": newBroker(rdb, y, 1, testLog(t)), "client": &submitter{UniversalClient: rdb}}
+	for name, client := range clients {
+		err := client.EvalSha(context.Background(), markAsComplete, []string{"key"}).Err()
+		if err == nil || !strings.Contains(err.Error(), "markAsComplete ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

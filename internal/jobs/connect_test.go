@@ -64,7 +64,8 @@ func endToEnd(t *testing.T, client func() redis.UniversalClient) {
 	for i := range 60 {
 		wg.Go(func() {
 			script := strconv.Itoa(i)
-			j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3]}, SubmitOptions{Reply: i%2 == 0, Client: []string{"", "ann"}[i%2]})
+			j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3]},
+				SubmitOptions{Reply: i%2 == 0, Client: []string{"", "ann"}[i%2]})
 			if err != nil {
 				t.Error(err)
 				return
@@ -98,7 +99,8 @@ func TestConnectTLS(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir)
 	port := ports.For(t)
-	startRedis(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"), "--tls-auth-clients", "no")
+	startRedis(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"),
+		"--tls-auth-clients", "no")
 	endToEnd(t, func() redis.UniversalClient { return open(t, "rediss://127.0.0.1:"+port+"/?skip_verify=true") })
 	if err := redisconn.Check(context.Background(), open(t, "rediss://127.0.0.1:"+port)); err == nil {
 		t.Error("a certificate of nobody's passes")
@@ -195,7 +197,8 @@ func certificate(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:    time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -206,7 +209,8 @@ func certificate(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert},
+		"key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

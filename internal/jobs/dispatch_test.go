@@ -103,7 +103,8 @@ func TestDispatched(t *testing.T) {
 	}
 	second := submit(t, q, "y", SubmitOptions{})
 	c := dispatched(t, b)
-	if c.id != j.ID || c.client != "ann" || c.attempt != 1 || !strings.Contains(c.request, `x\n1 2`) || !c.created.Equal(j.CreatedAt) || !c.started.Equal(c.created) {
+	if c.id != j.ID || c.client != "ann" || c.attempt != 1 || !strings.Contains(c.request, `x\n1 2`) || !c.created.Equal(j.CreatedAt) ||
+		!c.started.Equal(c.created) {
 		t.Errorf("%+v", c)
 	}
 	got, err := q.Get(context.Background(), j.ID)
@@ -362,10 +363,12 @@ func TestLostOnTheWay(t *testing.T) {
 
 func TestParseDelivery(t *testing.T) {
 	c, err := parseDelivery("1 2 3 16 5 0\nmidlst1700000000000001{\"a\"}")
-	if err != nil || c.msg != "m" || c.id != "id" || c.pending != "lst" || c.created.UnixMicro() != 1700000000000001 || c.request != `{"a"}` || c.client != "" {
+	if err != nil || c.msg != "m" || c.id != "id" || c.pending != "lst" || c.created.UnixMicro() != 1700000000000001 ||
+		c.request != `{"a"}` || c.client != "" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	for _, text := range []string{"", "\n", "1\nx", "1 2 3 16 5 0\nmid", "1 1 1 1 1 1\nabcxef", "1 1 1 1 1 1\nabc1efg", "1 1 1 1 1 -1\nabc1e", "x"} {
+	for _, text := range []string{"", "\n", "1\nx", "1 2 3 16 5 0\nmid", "1 1 1 1 1 1\nabcxef", "1 1 1 1 1 1\nabc1efg",
+		"1 1 1 1 1 -1\nabc1e", "x"} {
 		if c, err := parseDelivery(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, c)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"safepy/internal/crew"
+	"safepy/internal/gopool"
 )
 
 // Why a run was ended before the script's own end.
@@ -44,7 +44,7 @@ type handler struct {
 	mu      sync.Mutex
 	running map[string]*running
 
-	crew *crew.Crew
+	goroutines *gopool.Pool
 }
 
 type running struct {
@@ -54,7 +54,9 @@ type running struct {
 
 func newHandler(b *broker, run Runner, timeout time.Duration, log *slog.Logger) *handler {
 	ctx, stop := context.WithCancelCause(context.Background())
-	return &handler{broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}, crew: crew.New()}
+	return &handler{
+		broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}, goroutines: gopool.New(),
+	}
 }
 
 // abort ends all running jobs; they go back into the queue.
@@ -65,7 +67,7 @@ func (h *handler) abort() { h.stop(errStopping) }
 func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	id := task.ResultWriter().TaskID()
 	ended := make(chan error, 1)
-	h.crew.Go(func() {
+	h.goroutines.Go(func() {
 		defer func() {
 			if p := recover(); p != nil {
 				ended <- fmt.Errorf("job %s: panic: %v\n%s", id, p, debug.Stack())
@@ -190,7 +192,8 @@ func (h *handler) ending(c *claim, status Status, o *Outcome) (ending, error) {
 		return end, nil
 	}
 	h.log.Error("outcome is not JSON", "job", c.id, "error", err)
-	o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage, Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
+	o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage,
+		Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
 	end.status, end.err = Failed, o.Error
 	if end.doc, end.apart, err = encodeDocument(document(c, Failed, o, end.finished)); err != nil {
 		return end, fmt.Errorf("job %s: encode outcome: %w", c.id, err)
@@ -203,8 +206,9 @@ const smallOutcome = 16 << 10
 
 // noRoom is what is kept of an outcome that there is no room for.
 func noRoom(o *Outcome, bytes int) *Outcome {
-	return &Outcome{Usage: o.Usage, Error: &Error{Code: Internal, Message: fmt.Sprintf(
-		"the script has run, and the service has no room to keep its outcome of %d bytes; send it again later, or have it return and print less", bytes)}}
+	message := fmt.Sprintf("the script has run, and the service has no room to keep its outcome of %d bytes; "+
+		"send it again later, or have it return and print less", bytes)
+	return &Outcome{Usage: o.Usage, Error: &Error{Code: Internal, Message: message}}
 }
 
 // size is how much of Redis' memory the outcome takes.

@@ -48,8 +48,8 @@ const (
 // priorities from the highest on.
 var priorities = []Priority{High, Default, Low}
 
-// schedule is which priority of a client is taken first, job after job: of ten jobs that are taken while all kinds wait, six are high, three
-// are default and one is low. What is not there falls to the next in rank. The scripts have it from here.
+// schedule is which priority of a client is taken first, job after job: of ten jobs that are taken while all kinds wait, six are high,
+// three are default and one is low. What is not there falls to the next in rank. The scripts have it from here.
 var schedule = []Priority{High, Default, High, High, Low, High, Default, High, High, Default}
 
 // rank is a priority's place among the priorities; an unknown one has that of Default.

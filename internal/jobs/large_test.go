@@ -25,11 +25,12 @@ func TestLargeOutcomes(t *testing.T) {
 	large, small := text(maxInline), text(10)
 	list := `["` + strings.Repeat("y", maxInline) + `",1.10,1e400]`
 	for name, o := range map[string]*Outcome{
-		"stdout":          {Result: []byte(`1`), Stdout: large},
-		"stderr":          {Result: []byte(`1`), Stdout: small, Stderr: large},
-		"result":          {Result: []byte(list), Stdout: small},
-		"all":             {Result: []byte(list), Stdout: large, Stderr: large + "!", Truncated: Truncated{Stderr: true}},
-		"many that fit":   {Result: []byte(`"` + strings.Repeat("z", minApart-10) + `"`), Stdout: text(maxInline - 100), Stderr: text(minApart - 20)},
+		"stdout": {Result: []byte(`1`), Stdout: large},
+		"stderr": {Result: []byte(`1`), Stdout: small, Stderr: large},
+		"result": {Result: []byte(list), Stdout: small},
+		"all":    {Result: []byte(list), Stdout: large, Stderr: large + "!", Truncated: Truncated{Stderr: true}},
+		"many that fit": {Result: []byte(`"` + strings.Repeat("z", minApart-10) + `"`), Stdout: text(maxInline - 100),
+			Stderr: text(minApart - 20)},
 		"failed":          {Stdout: large, Stderr: large, Error: &Error{Code: Timeout, Message: "m"}},
 		"no character":    {Result: []byte(`1`), Stdout: large + "\xff\xfe", Stderr: "\xff"},
 		"spaces":          {Result: []byte(strings.ReplaceAll(list, ",", " ,\n "))},
@@ -54,7 +55,8 @@ func TestLargeOutcomes(t *testing.T) {
 			}
 			for how, j := range got {
 				// encoding/json says what becomes of bytes that are no characters.
-				if j.Status != wantStatus || j.Stdout != throughJSON(t, o.Stdout) || j.Stderr != throughJSON(t, o.Stderr) || j.Truncated != o.Truncated {
+				if j.Status != wantStatus || j.Stdout != throughJSON(t, o.Stdout) || j.Stderr != throughJSON(t, o.Stderr) ||
+					j.Truncated != o.Truncated {
 					t.Errorf("%s: %s, %d bytes of stdout, %d of stderr", how, j.Status, len(j.Stdout), len(j.Stderr))
 				}
 				if r := strings.TrimSuffix(string(j.Result), "null"); r != wantResult || !j.ResultChecked {
@@ -133,7 +135,8 @@ func BenchmarkLargeOutput(b *testing.B) {
 			startRedis(b, "--port", port, "--appendonly", "yes")
 			url := "redis://127.0.0.1:" + port
 			outcome := &Outcome{Result: []byte("null"), Stdout: strings.Repeat(line, size/len(line))}
-			serve(b, open(b, url), runnerFunc(func(context.Context, *Request) (*Outcome, error) { c := *outcome; return &c, nil }), ServerOptions{Concurrency: 2})
+			serve(b, open(b, url), runnerFunc(func(context.Context, *Request) (*Outcome, error) { c := *outcome; return &c, nil }),
+				ServerOptions{Concurrency: 2})
 			o := &oursBench{q: newTestQueue(b, open(b, url), QueueOptions{ResultTTL: 2 * time.Second})}
 			rdb := open(b, url)
 			o.roundTrip(b)

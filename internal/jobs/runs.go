@@ -52,7 +52,7 @@ func (b *broker) finish(ctx context.Context, c *claim, end ending) (bool, error)
 	return err == nil && said&1 != 0, err
 }
 
-// What release says of a job besides: that its worker was lost with it, or that it has not begun. A run that was only broken off is neither.
+// Why release gives a job back: its worker was lost with it, it has not begun, or its run was only broken off.
 const (
 	asLost    = "lost"
 	asUnbegun = "unbegun"

@@ -144,7 +144,7 @@ func (s *Server) Run(ctx context.Context) error {
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
-	s.handler.crew.Close()
+	s.handler.goroutines.Close()
 	leave, cancel := context.WithTimeout(context.Background(), stopPatience)
 	s.giveBackUnbegun(leave)
 	s.broker.waiter.close()

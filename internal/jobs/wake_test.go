@@ -109,7 +109,8 @@ func TestPrioritiesDoNotStarve(t *testing.T) {
 	var last []string
 	for i := range 30 {
 		for _, p := range []Priority{Low, Default, High} {
-			j, err := q.Submit(context.Background(), &Request{Script: fmt.Sprint(p, i), Priority: p}, SubmitOptions{Client: "ann", IdempotencyKey: fmt.Sprint(p, i)})
+			j, err := q.Submit(context.Background(), &Request{Script: fmt.Sprint(p, i), Priority: p},
+				SubmitOptions{Client: "ann", IdempotencyKey: fmt.Sprint(p, i)})
 			if err != nil {
 				t.Fatal(err)
 			}

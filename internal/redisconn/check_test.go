@@ -42,7 +42,8 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := redisconn.Check(ctx, rdb)
-		if err == nil || !strings.Contains(err.Error(), policy) || !strings.Contains(err.Error(), "noeviction") || errors.Is(err, redisconn.ErrAway) {
+		if err == nil || !strings.Contains(err.Error(), policy) || !strings.Contains(err.Error(), "noeviction") ||
+			errors.Is(err, redisconn.ErrAway) {
 			t.Errorf("%s: %v", policy, err)
 		}
 	}

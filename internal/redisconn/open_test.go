@@ -35,7 +35,8 @@ func TestOpen(t *testing.T) {
 }
 
 func TestProtocol(t *testing.T) {
-	for url, want := range map[string]int{"redis://h": 2, "redis://h?protocol=3": 3, "redis-sentinel://a:1/m": 2, "redis-cluster://a:1,b:2": 2} {
+	for url, want := range map[string]int{"redis://h": 2, "redis://h?protocol=3": 3, "redis-sentinel://a:1/m": 2,
+		"redis-cluster://a:1,b:2": 2} {
 		rdb, err := Open(url)
 		if err != nil {
 			t.Fatal(err)
