@@ -30,7 +30,7 @@ func main() {
 	// The first signal stops gracefully; with the handler gone the second one kills.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, config.ErrSaid) {
+	if err != nil && !errors.Is(err, config.ErrHandled) {
 		fmt.Fprintln(os.Stderr, "api:", err)
 		os.Exit(1)
 	}

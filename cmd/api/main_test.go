@@ -313,7 +313,7 @@ func startRedisLocked(t *testing.T, sock string) {
 func TestHelpAndVersion(t *testing.T) {
 	var help, version bytes.Buffer
 	none := func(string) (string, bool) { return "", false }
-	if err := run(t.Context(), []string{"--help"}, none, &help, io.Discard); !errors.Is(err, config.ErrSaid) {
+	if err := run(t.Context(), []string{"--help"}, none, &help, io.Discard); !errors.Is(err, config.ErrHandled) {
 		t.Errorf("--help: %v", err)
 	}
 	for _, want := range []string{"LISTEN_ADDR", ":8080", "API_KEYS", "EXECUTE_WAIT"} {
@@ -321,7 +321,7 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("--help has no %s:\n%s", want, &help)
 		}
 	}
-	if err := run(t.Context(), []string{"--version"}, none, &version, io.Discard); !errors.Is(err, config.ErrSaid) || !strings.HasPrefix(version.String(), "api ") {
+	if err := run(t.Context(), []string{"--version"}, none, &version, io.Discard); !errors.Is(err, config.ErrHandled) || !strings.HasPrefix(version.String(), "api ") {
 		t.Errorf("--version: %v %q", err, &version)
 	}
 }

@@ -47,7 +47,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	switch {
-	case err == nil, errors.Is(err, config.ErrSaid):
+	case err == nil, errors.Is(err, config.ErrHandled):
 	case errors.Is(err, errScriptFailed), errors.Is(err, errWallsFailed):
 		os.Exit(1)
 	default:

@@ -42,12 +42,12 @@ type handler struct {
 	stop context.CancelCauseFunc
 
 	mu      sync.Mutex
-	running map[string]*running
+	running map[string]*activeRun
 
 	goroutines *gopool.Pool
 }
 
-type running struct {
+type activeRun struct {
 	claim *claim
 	end   context.CancelCauseFunc
 }
@@ -55,7 +55,7 @@ type running struct {
 func newHandler(b *broker, run Runner, timeout time.Duration, log *slog.Logger) *handler {
 	ctx, stop := context.WithCancelCause(context.Background())
 	return &handler{
-		broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}, goroutines: gopool.New(),
+		broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*activeRun{}, goroutines: gopool.New(),
 	}
 }
 
@@ -263,7 +263,7 @@ func (h *handler) persist(c *claim, write func(context.Context) error) error {
 func (h *handler) began(c *claim, end context.CancelCauseFunc) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running[c.id] = &running{claim: c, end: end}
+	h.running[c.id] = &activeRun{claim: c, end: end}
 }
 
 func (h *handler) ended(c *claim) {

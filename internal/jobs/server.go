@@ -54,7 +54,7 @@ const (
 
 	// sweepEvery, with the lease of 30 s, brings back the jobs of a worker killed within 33 s. One command for all queues.
 	sweepEvery    = 3 * time.Second
-	announceEvery = time.Minute
+	registerEvery = time.Minute
 	// stopPatience is what a stop takes at most beyond the grace, while Redis does not answer.
 	stopPatience = 5 * time.Second
 )
@@ -166,12 +166,12 @@ func (s *Server) giveBackUnbegun(ctx context.Context) {
 func (s *Server) housekeep(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	announce := time.NewTicker(announceEvery)
-	defer announce.Stop()
+	register := time.NewTicker(registerEvery)
+	defer register.Stop()
 	describe := time.NewTicker(describeEvery)
 	defer describe.Stop()
-	s.announce(ctx)
-	s.tell(ctx)
+	s.registerQueues(ctx)
+	s.describeSelf(ctx)
 	s.sweep(ctx)
 	for {
 		select {
@@ -180,15 +180,15 @@ func (s *Server) housekeep(ctx context.Context) {
 		case <-sweep.C:
 			s.sweep(ctx)
 			s.handler.lookForCanceled(ctx)
-		case <-announce.C:
-			s.announce(ctx)
+		case <-register.C:
+			s.registerQueues(ctx)
 		case <-describe.C:
-			s.tell(ctx)
+			s.describeSelf(ctx)
 		}
 	}
 }
 
-func (s *Server) tell(ctx context.Context) {
+func (s *Server) describeSelf(ctx context.Context) {
 	if err := s.describe(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("the worker could not say that it is there", "error", err)
 	}
@@ -200,13 +200,13 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// announce tells asynq's tools which queues there are.
-func (s *Server) announce(ctx context.Context) {
+// registerQueues tells asynq's tools which queues there are.
+func (s *Server) registerQueues(ctx context.Context) {
 	var names []any
 	for q := range s.broker.layout.queues() {
 		names = append(names, q)
 	}
 	if err := s.broker.SAdd(ctx, "asynq:queues", names...).Err(); err != nil && ctx.Err() == nil {
-		s.log.Warn("announcing the queues failed", "error", err)
+		s.log.Warn("registering the queues failed", "error", err)
 	}
 }

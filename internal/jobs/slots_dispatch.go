@@ -7,7 +7,7 @@ func (s *slots) listenOn(channel string) {
 	s.mu.Lock()
 	s.channel, s.arrived, s.listed, s.lateSince = channel, 0, false, time.Time{}
 	s.mu.Unlock()
-	s.tell()
+	notify(s.news)
 }
 
 // listensOn is the channel now.
@@ -34,7 +34,7 @@ func (s *slots) arrive(channel string, c *claim) bool {
 	}
 	s.mu.Unlock()
 	if taken {
-		s.tell()
+		notify(s.news)
 	}
 	return taken
 }
@@ -61,10 +61,8 @@ func (s *slots) unlist() {
 	s.mu.Lock()
 	s.listed = false
 	s.mu.Unlock()
-	s.tell()
+	notify(s.news)
 }
-
-func (s *slots) tell() { notify(s.news) }
 
 // notify puts a token where one is enough.
 func notify(c chan struct{}) {
