@@ -300,7 +300,7 @@ func settled(t *testing.T, rdb redis.UniversalClient) {
 	})
 }
 
-func calls(t *testing.T, rdb redis.UniversalClient) map[string]int {
+func calls(t testing.TB, rdb redis.UniversalClient) map[string]int {
 	t.Helper()
 	info, err := rdb.Info(context.Background(), "commandstats").Result()
 	if err != nil {
