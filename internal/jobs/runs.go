@@ -20,16 +20,6 @@ func (b *broker) outcomeBytes() int64 {
 // errNoRoom: the outcome does not fit into what may be kept of them.
 var errNoRoom = errors.New("no room for the outcome")
 
-// ending is how a job ends: its document and what is kept apart from it.
-type ending struct {
-	status   Status
-	err      *Error
-	finished time.Time
-	doc      []byte
-	apart    []any
-	reserve  bool // it is small, and is to be written though Redis is full
-}
-
 // finish writes how a job ends; false when it had ended otherwise before.
 func (b *broker) finish(ctx context.Context, c *claim, end ending) (bool, error) {
 	code, message := "", ""

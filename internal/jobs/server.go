@@ -179,7 +179,7 @@ func (s *Server) housekeep(ctx context.Context) {
 			return
 		case <-sweep.C:
 			s.sweep(ctx)
-			s.handler.lookForCanceled(ctx)
+			s.handler.findCanceled(ctx)
 		case <-register.C:
 			s.registerQueues(ctx)
 		case <-describe.C:
