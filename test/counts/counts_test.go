@@ -15,14 +15,17 @@ import (
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
+	"golang.org/x/sys/unix"
 
 	"safepy/test/harness"
 	"safepy/test/perf"
 )
 
 const (
-	jobs   = 50
-	warmUp = 30
+	// The cheapest of so many groups of jobs counts: what a busy machine adds, looks at a job that takes long and polls of the queue, it
+	// does not add to each.
+	groups, jobs = 5, 10
+	warmUp       = 30
 	// within is how far a count may be from what stands here. One that is further down is to be written here as well.
 	within = 0.25
 )
@@ -30,20 +33,35 @@ const (
 // cost is that of one job.
 type cost struct{ pageFaults, systemCalls, redisCommands, redisBytes float64 }
 
+// minus is what was spent since, for each job of a group.
+func (c cost) minus(before cost) cost {
+	return cost{
+		(c.pageFaults - before.pageFaults) / jobs, (c.systemCalls - before.systemCalls) / jobs,
+		(c.redisCommands - before.redisCommands) / jobs, (c.redisBytes - before.redisBytes) / jobs,
+	}
+}
+
+func (c cost) orLess(o cost) cost {
+	return cost{
+		min(c.pageFaults, o.pageFaults), min(c.systemCalls, o.systemCalls), min(c.redisCommands, o.redisCommands), min(c.redisBytes, o.redisBytes),
+	}
+}
+
 // Each with one client, and a job that begins when the one before it has been answered.
 var kinds = []struct {
 	name, script string
 	cost
 }{
-	{"hello", "def main():\n    return {'message': 'Hello'}\n", cost{}},
-	{"numpy", "import numpy as np\n\ndef main():\n    n = [1, 2, 3, 4, 5]\n    return {'sum': sum(n), 'mean': np.mean(n), 'std': np.std(n)}\n", cost{}},
+	{"hello", "def main():\n    return {'message': 'Hello'}\n", cost{53, 141, 66, 4450}},
+	{"numpy", "import numpy as np\n\ndef main():\n    n = [1, 2, 3, 4, 5]\n    return {'sum': sum(n), 'mean': np.mean(n), 'std': np.std(n)}\n",
+		cost{85, 166, 78, 5400}},
 	{"pandas", "import pandas as pd\n\ndef main():\n    df = pd.DataFrame({'A': [1, 2, 3], 'B': [4, 5, 6]})\n" +
-		"    return {'sum': df.sum().to_dict(), 'mean': df.mean().to_dict()}\n", cost{}},
+		"    return {'sum': df.sum().to_dict(), 'mean': df.mean().to_dict()}\n", cost{150, 185, 82, 5700}},
 }
 
 func TestCounts(t *testing.T) {
 	harness.Backends(t, func(t *testing.T, jail string) {
-		counters, err := perf.New()
+		counters, err := perf.New(unix.SYS_PREAD64)
 		if errors.Is(err, perf.ErrForbidden) {
 			t.Skip(err)
 		}
@@ -67,22 +85,28 @@ func TestCounts(t *testing.T) {
 		for _, k := range kinds {
 			t.Run(k.name, func(t *testing.T) {
 				run(t, url, k.script, warmUp)
-				before := read(t, counters, redis)
-				run(t, url, k.script, jobs)
-				after := read(t, counters, redis)
+				var least cost
+				for group := range groups {
+					before := read(t, counters, redis)
+					run(t, url, k.script, jobs)
+					spent := read(t, counters, redis).minus(before)
+					if group == 0 {
+						least = spent
+					}
+					least = least.orLess(spent)
+				}
 				for _, c := range []struct {
-					what                string
-					want, before, after float64
+					what      string
+					got, want float64
 				}{
-					{"page faults", k.pageFaults, before.pageFaults, after.pageFaults},
-					{"system calls", k.systemCalls, before.systemCalls, after.systemCalls},
-					{"commands to Redis", k.redisCommands, before.redisCommands, after.redisCommands},
-					{"bytes to and from Redis", k.redisBytes, before.redisBytes, after.redisBytes},
+					{"page faults", least.pageFaults, k.pageFaults},
+					{"system calls", least.systemCalls, k.systemCalls},
+					{"commands to Redis", least.redisCommands, k.redisCommands},
+					{"bytes to and from Redis", least.redisBytes, k.redisBytes},
 				} {
-					got := (c.after - c.before) / jobs
-					t.Logf("%s per job: %.1f", c.what, got)
-					if math.Abs(got/c.want-1) > within {
-						t.Errorf("%.1f %s per job, and %.1f stand here", got, c.what, c.want)
+					t.Logf("%s per job: %.1f", c.what, c.got)
+					if math.Abs(c.got/c.want-1) > within {
+						t.Errorf("%.1f %s per job, and %.1f stand here", c.got, c.what, c.want)
 					}
 				}
 			})

@@ -30,14 +30,18 @@ type Counters struct {
 	faults, call int
 }
 
+// waits are the calls by which Go's scheduler waits: how many there are depends on what else the machine does.
+var waits = []int{unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_EPOLL_PWAIT, unix.SYS_SCHED_YIELD}
+
 // New has the counters on a thread that starts processes and does nothing else: the kernel hands them down from a thread to what it
-// forks. It takes root, or a kernel.perf_event_paranoid below 0.
-func New() (*Counters, error) {
+// forks. System calls by which Go's scheduler waits do not count, nor those with the numbers in ignored. It takes root, or a
+// kernel.perf_event_paranoid below 0.
+func New(ignored ...int) (*Counters, error) {
 	c := &Counters{do: make(chan func())}
 	opened := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := c.open()
+		err := c.open(append(ignored, waits...))
 		opened <- err
 		if err != nil {
 			return
@@ -52,7 +56,7 @@ func New() (*Counters, error) {
 	return c, nil
 }
 
-func (c *Counters) open() error {
+func (c *Counters) open(ignored []int) error {
 	id, err := tracepoint("raw_syscalls/sys_enter")
 	if err != nil {
 		return err
@@ -62,8 +66,29 @@ func (c *Counters) open() error {
 	}
 	if c.call, err = inherited(unix.PERF_TYPE_TRACEPOINT, id); err != nil {
 		unix.Close(c.faults)
+		return err
 	}
-	return err
+	var conditions []string
+	for _, number := range ignored {
+		conditions = append(conditions, fmt.Sprintf("id != %d", number))
+	}
+	if err := setFilter(c.call, strings.Join(conditions, " && ")); err != nil {
+		unix.Close(c.faults)
+		unix.Close(c.call)
+		return err
+	}
+	return nil
+}
+
+func setFilter(fd int, filter string) error {
+	text, err := unix.BytePtrFromString(filter)
+	if err != nil {
+		return err
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(text))); errno != 0 {
+		return fmt.Errorf("perf: filter %q: %w", filter, errno)
+	}
+	return nil
 }
 
 func tracepoint(name string) (uint64, error) {
