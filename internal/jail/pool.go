@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"safepy/internal/crew"
+	"safepy/internal/gopool"
 )
 
 // ErrClosed is returned by Run once Close has been called.
@@ -33,7 +33,7 @@ type Pool struct {
 	work   sync.WaitGroup // what starts and closes jails
 	// successions bounds how many jails are started at a time in the place of others that still serve.
 	successions chan struct{}
-	crew        *crew.Crew
+	crew        *gopool.Pool
 	mu          sync.Mutex
 	closed      bool
 }
@@ -62,7 +62,7 @@ const slotsPerSuccession = 4
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{
-		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New(),
+		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: gopool.New(),
 		successions: make(chan struct{}, (c.Slots+slotsPerSuccession-1)/slotsPerSuccession),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
