@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/seccomp"
 )
 
 // The identities inside a jail: the fork server is root of its own user namespace, a job is somebody else there.
@@ -52,14 +54,6 @@ var environment = []string{
 	"MALLOC_ARENA_MAX=1", "MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp", "LD_BIND_NOW=1",
 }
 
-// around are the system calls that nothing in a jail makes, server included: the second layer, outside the job's own filter.
-var around = []string{
-	"ptrace", "process_vm_readv", "process_vm_writev", "kexec_load", "init_module", "finit_module", "delete_module", "reboot",
-	"swapon", "swapoff", "acct", "quotactl", "add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd",
-	"open_by_handle_at", "settimeofday", "clock_settime", "clock_adjtime", "syslog", "lookup_dcookie", "mbind", "move_pages", "vhangup",
-	"io_uring_enter", // the server has a ring to pin memory with (linux.py), which never works
-}
-
 func (s spec) python() []string {
 	return []string{s.root.python, "-I", "-B", "-S", "-c", s.script}
 }
@@ -71,7 +65,7 @@ func nsjailArgs(s spec) []string {
 		// nsjail's own defaults are meant for one short job; the server lives on, and its jobs get limits of their own.
 		"--time_limit", "0", "--rlimit_as", "max", "--rlimit_cpu", "max", "--rlimit_fsize", "max", "--rlimit_core", "0",
 		"--rlimit_stack", "8", "--rlimit_nproc", "max", "--rlimit_nofile", strconv.Itoa(s.openFiles),
-		"--pass_fd", strconv.Itoa(controlFD), "--seccomp_string", kafel(around),
+		"--pass_fd", strconv.Itoa(controlFD), "--seccomp_string", seccomp.OuterPolicy(),
 	}
 	for _, e := range s.environment() {
 		args = append(args, "--env", e)
@@ -98,11 +92,6 @@ func nsjailArgs(s spec) []string {
 		args = append(args, "--symlink", l.target+":"+l.path)
 	}
 	return append(append(args, "--"), s.python()...)
-}
-
-// kafel writes the outer filter in nsjail's policy language.
-func kafel(denied []string) string {
-	return fmt.Sprintf("ERRNO(%d) { %s } DEFAULT ALLOW", int(syscall.EPERM), strings.Join(denied, ", "))
 }
 
 // bubblewrapArgs is the command line of bubblewrap for s, which it runs in a user namespace that bubblewrapAttr asks for.

@@ -153,9 +153,3 @@ func TestNewIDs(t *testing.T) {
 		seen[i.server], seen[i.job] = true, true
 	}
 }
-
-func TestKafel(t *testing.T) {
-	if got := kafel([]string{"ptrace", "bpf"}); got != "ERRNO(1) { ptrace, bpf } DEFAULT ALLOW" {
-		t.Error(got)
-	}
-}

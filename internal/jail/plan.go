@@ -7,33 +7,31 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
+	"safepy/internal/jail/seccomp"
 )
 
 // plan is what all jails of a pool have in common, found out once.
 type plan struct {
-	backend      Backend
-	program      string
-	level        Level
-	filter       *jobProgram // a job's own at this level
-	root         root
-	libraries    libraries
-	chroot       string
-	sharedUID    SharedUID
-	limits       Limits
-	denied       []string
-	aroundFilter []byte // bubblewrap's form of the outer one
-	script       string
-	jails        *atomic.Int64
-	cgroupUse    CgroupUse
-	cgroups      *cgroups // nil until a first jail has been tried
-	log          *slog.Logger
+	backend     Backend
+	program     string
+	level       Level
+	filter      *seccomp.Program // a job's own at this level
+	root        root
+	libraries   libraries
+	chroot      string
+	sharedUID   SharedUID
+	limits      Limits
+	denied      []string
+	outerFilter []byte // bubblewrap's form of the outer one
+	script      string
+	jails       *atomic.Int64
+	cgroupUse   CgroupUse
+	cgroups     *cgroups // nil until a first jail has been tried
+	log         *slog.Logger
 	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
 	study bool
 	// unpinned and unstudied say once that nothing can be pinned, or known of.
@@ -75,11 +73,7 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p.script = string(boot)
-	native, err := arch.GetInfo("")
-	if err != nil {
-		return nil, fmt.Errorf("seccomp: %w", err)
-	}
-	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
+	if p.outerFilter, err = seccomp.Outer(); err != nil {
 		return nil, err
 	}
 	if err := p.chooseLevel(c); err != nil {
@@ -172,11 +166,7 @@ func (p *plan) try(level Level) error {
 	if level == Process && shared && p.sharedUID != SharedUIDAccept {
 		return errSharedUID
 	}
-	native, err := arch.GetInfo("")
-	if err != nil {
-		return fmt.Errorf("seccomp: %w", err)
-	}
-	filter, err := newJobProgram(native, level, shared)
+	filter, err := seccomp.ForJob(seccomp.Exposure{Files: level == Process, SharedUID: shared})
 	if err != nil {
 		return err
 	}
@@ -311,16 +301,5 @@ func rlimits(l Limits) map[string]int64 {
 		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "SIGPENDING": pendingSignals,
 		// Its threads are all that the job's uid has, in a user namespace of its own.
 		"NPROC": int64(l.Threads) + 1,
-	}
-}
-
-func denyList(native *arch.Info, names []string) seccomp.Policy {
-	known := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		_, ok := native.SyscallNames[name]
-		return !ok
-	})
-	return seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: known}},
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/seccomp"
 )
 
 // The descriptors that a jail inherits beside its standard ones.
@@ -36,7 +38,7 @@ type settings struct {
 	UID          *int             `json:"uid"`
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
-	Seccomp      *jobProgram      `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
+	Seccomp      *seccomp.Program `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
 	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
 	Machine     *machine `json:"machine"`
 	MemoryMB    int      `json:"memory_mb"`
@@ -128,7 +130,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	}
 	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
 	if p.backend == Bubblewrap {
-		filter, err := memfile("filter", p.aroundFilter)
+		filter, err := memfile("filter", p.outerFilter)
 		if err != nil {
 			control.Close()
 			return nil, err

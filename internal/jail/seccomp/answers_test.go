@@ -1,17 +1,17 @@
-package jail
+package seccomp
 
 import (
 	"syscall"
 	"testing"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
+	elastic "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/sys/unix"
 )
 
-// TestSeccompArguments calls what is answered by its arguments. high is added to each of the arguments' upper halves, where the kernel does
+// TestArguments calls what is answered by its arguments. high is added to each of the arguments' upper halves, where the kernel does
 // not look: there is to be no way round by them.
-func TestSeccompArguments(t *testing.T) {
+func TestArguments(t *testing.T) {
 	const done = syscall.Errno(0)
 	own, ownClocks := uint64(usualPID), uint64(identityOf(usualPID).clock)
 	others := []uint64{1, 3, 4711, 0xffff_ffff, 0xffff_fffe}
@@ -100,9 +100,9 @@ func TestSeccompArguments(t *testing.T) {
 				continue
 			}
 			filters := filtersFor(t, target)
-			want := seccomp.ActionAllow
+			want := elastic.ActionAllow
 			if !c.passes {
-				want = seccomp.ActionErrno | seccomp.Action(c.fails)
+				want = elastic.ActionErrno | elastic.Action(c.fails)
 			}
 			for _, arguments := range c.calls {
 				for _, high := range []uint64{0, 1 << 32, 0xffff_ffff << 32} {

@@ -1,4 +1,4 @@
-package jail
+package seccomp
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"testing"
 	"unsafe"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
+	elastic "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -28,13 +28,13 @@ const lastNumber = 600
 
 const x32Bit = 0x4000_0000
 
-// TestSeccompTable lists what the filters say to every system call number, in testdata/seccomp-*.txt.
-func TestSeccompTable(t *testing.T) {
+// TestTable lists what the filters say to every system call number, in testdata/seccomp-*.txt.
+func TestTable(t *testing.T) {
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		t.Run(target.Name, func(t *testing.T) {
 			filters := filtersFor(t, target)
 			var table strings.Builder
-			fmt.Fprintf(&table, "# What a job's filters say to each system call of %s. Written by go test ./internal/jail -run Seccomp -update.\n", target.Name)
+			fmt.Fprintf(&table, "# What a job's filters say to each system call of %s. Written by go test ./internal/jail/seccomp -update.\n", target.Name)
 			for number := range lastNumber + 1 {
 				name, known := target.SyscallNumbers[number]
 				verdict := filters.verdict(t, target, number)
@@ -71,8 +71,8 @@ func lineAt(lines []string, i int) string {
 	return ""
 }
 
-// TestSeccompRefuses names what must never be on the list, whatever the golden files say.
-func TestSeccompRefuses(t *testing.T) {
+// TestRefuses names what must never be on the list, whatever the golden files say.
+func TestRefuses(t *testing.T) {
 	never := strings.Fields(`execve execveat fork vfork clone3 unshare setns mount umount2 pivot_root chroot open_tree move_mount fsopen
 		fsmount fsconfig fspick mount_setattr ptrace process_vm_readv process_vm_writev pidfd_open pidfd_getfd pidfd_send_signal kcmp
 		socket connect bind listen accept accept4 io_uring_setup io_uring_enter io_uring_register bpf perf_event_open userfaultfd
@@ -99,9 +99,9 @@ func TestSeccompRefuses(t *testing.T) {
 	}
 }
 
-// TestSeccompClone: threads and nothing else. Flags are also given values that are numbers of other calls, since the assembler
+// TestClone: threads and nothing else. Flags are also given values that are numbers of other calls, since the assembler
 // leaves the argument where it then looks for the next call's number.
-func TestSeccompClone(t *testing.T) {
+func TestClone(t *testing.T) {
 	namespaces := []uint64{
 		unix.CLONE_NEWNS, unix.CLONE_NEWCGROUP, unix.CLONE_NEWUTS, unix.CLONE_NEWIPC, unix.CLONE_NEWUSER, unix.CLONE_NEWPID, unix.CLONE_NEWNET,
 	}
@@ -123,9 +123,9 @@ func TestSeccompClone(t *testing.T) {
 		allowed := 0
 		for _, f := range flags {
 			// Of the flags the kernel looks at the lower half alone. Refusing more for the upper half is no harm.
-			want := seccomp.ActionErrno | seccomp.Action(syscall.EPERM)
+			want := elastic.ActionErrno | elastic.Action(syscall.EPERM)
 			if low := f & 0xffff_ffff; low&shares == shares && low&^(shares|extras|unix.CLONE_CHILD_SETTID|unix.CLONE_DETACHED) == 0 {
-				want, allowed = seccomp.ActionAllow, allowed+1
+				want, allowed = elastic.ActionAllow, allowed+1
 			}
 			got := filters.run(t, call{number: target.SyscallNames["clone"], arch: uint32(target.ID), args: [6]uint64{f}})
 			if got != want {
@@ -138,8 +138,8 @@ func TestSeccompClone(t *testing.T) {
 	}
 }
 
-// TestSeccompSocketpair: local streams and sequenced packets alone.
-func TestSeccompSocketpair(t *testing.T) {
+// TestSocketpair: local streams and sequenced packets alone.
+func TestSocketpair(t *testing.T) {
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		filters := filtersFor(t, target)
 		for family := range uint64(64) {
@@ -159,8 +159,8 @@ func TestSeccompSocketpair(t *testing.T) {
 	}
 }
 
-// TestSeccompForeign: the same numbers mean other calls in another architecture's table, so none of those is let in.
-func TestSeccompForeign(t *testing.T) {
+// TestForeign: the same numbers mean other calls in another architecture's table, so none of those is let in.
+func TestForeign(t *testing.T) {
 	foreign := map[string]uint32{
 		"i386": uint32(arch.I386.ID), "arm": uint32(arch.ARM.ID), "x86_64": uint32(arch.X86_64.ID), "aarch64": uint32(arch.AARCH64.ID), "none": 0,
 	}
@@ -185,8 +185,8 @@ func TestSeccompForeign(t *testing.T) {
 	}
 }
 
-// TestSeccompNames: a name that is misspelt would be left out on both architectures, unnoticed.
-func TestSeccompNames(t *testing.T) {
+// TestNames: a name that is misspelt would be left out on both architectures, unnoticed.
+func TestNames(t *testing.T) {
 	// arm64 came late and never had the calls that a newer one had replaced by then. Its newfstatat is in the table as fstatat.
 	legacy := strings.Fields(`open creat stat lstat access readlink mkdir rmdir unlink rename link symlink chmod chown lchown newfstatat dup2 pipe
 		poll select epoll_wait pause alarm getpgrp time arch_prctl`)
@@ -210,19 +210,19 @@ func TestSeccompNames(t *testing.T) {
 	if once := slices.Compact(slices.Sorted(slices.Values(all))); len(once) != len(all) {
 		t.Error("a name is listed twice")
 	}
-	for _, c := range slices.Concat(processCalls, sharedUIDCalls) {
+	for _, c := range slices.Concat(exposedFileCalls, sharedUIDCalls) {
 		for name := range strings.FieldsSeq(c.names) {
 			if !slices.Contains(all, name) {
-				t.Errorf("%s is answered otherwise at level process, and not at all at the other", name)
+				t.Errorf("%s is answered otherwise where files are exposed, and not at all elsewhere", name)
 			}
 		}
 	}
 }
 
-// TestSeccompReasons: a call that nobody can say what for is one that a job does not have.
-func TestSeccompReasons(t *testing.T) {
+// TestReasons: a call that nobody can say what for is one that a job does not have.
+func TestReasons(t *testing.T) {
 	said := map[string]string{}
-	for _, c := range slices.Concat(jobCalls, processCalls, sharedUIDCalls) {
+	for _, c := range slices.Concat(jobCalls, exposedFileCalls, sharedUIDCalls) {
 		if len(strings.Fields(c.why)) < 2 {
 			t.Errorf("%s: %q is no reason", c.names, c.why)
 		}
@@ -236,11 +236,11 @@ func TestSeccompReasons(t *testing.T) {
 	}
 }
 
-// TestSeccompOwnPID: wherever the runner is told to write its pid, a filter for that pid has it, and nowhere else.
-func TestSeccompOwnPID(t *testing.T) {
+// TestOwnPID: wherever the runner is told to write its pid, a filter for that pid has it, and nowhere else.
+func TestOwnPID(t *testing.T) {
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		for _, pid := range []uint32{1, 3, 4711, 4194303} {
-			p, err := newJobProgram(target, Process, true)
+			p, err := forJob(target, Exposure{Files: true, SharedUID: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +254,7 @@ func TestSeccompOwnPID(t *testing.T) {
 			for _, at := range p.ClockAt {
 				binary.NativeEndian.PutUint32(code[at:], ^pid<<3)
 			}
-			want, err := encodeProgram(jobFilter(target, pid, callsOf(Process, true)...))
+			want, err := encodeProgram(jobFilter(target, pid, callsFor(Exposure{Files: true, SharedUID: true})...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -265,38 +265,38 @@ func TestSeccompOwnPID(t *testing.T) {
 	}
 }
 
-// TestSeccompLevels: what level Process, and jobs with the worker's uid, are answered otherwise, and that nothing else is.
-func TestSeccompLevels(t *testing.T) {
+// TestExposure: what jobs without a mount namespace, and those with the worker's uid, are answered otherwise, and that nothing else is.
+func TestExposure(t *testing.T) {
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		full := filtersFor(t, target)
 		for _, c := range []struct {
-			level  Level
-			shared bool
-			quiet  string
+			Exposure
+			quiet string
 		}{
-			{Namespaces, false, ""}, {Namespaces, true, ""}, {Process, false, "utimensat"}, {Process, true, "utimensat chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat"},
+			{Exposure{}, ""}, {Exposure{SharedUID: true}, ""}, {Exposure{Files: true}, "utimensat"},
+			{Exposure{Files: true, SharedUID: true}, "utimensat chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat"},
 		} {
-			filters := programOf(t, jobFilter(target, usualPID, callsOf(c.level, c.shared)...))
+			filters := programOf(t, jobFilter(target, usualPID, callsFor(c.Exposure)...))
 			for number := range lastNumber + 1 {
 				want := full.verdict(t, target, number)
 				if slices.Contains(strings.Fields(c.quiet), target.SyscallNumbers[number]) {
 					want = "success"
 				}
 				if got := filters.verdict(t, target, number); got != want {
-					t.Errorf("%s, %s, %v: %d gets %s, not %s", target.Name, c.level, c.shared, number, got, want)
+					t.Errorf("%s, %+v: %d gets %s, not %s", target.Name, c.Exposure, number, got, want)
 				}
 			}
 		}
 	}
 }
 
-// TestSeccompOuter: what surrounds the whole jail refuses its list and nothing else.
-func TestSeccompOuter(t *testing.T) {
+// TestOuter: what surrounds the whole jail refuses its list and nothing else.
+func TestOuter(t *testing.T) {
 	native, err := arch.GetInfo("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := assemble(denyList(native, around))
+	program, err := Outer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestSeccompOuter(t *testing.T) {
 	for number := range lastNumber + 1 {
 		name := native.SyscallNumbers[number]
 		got := filters.run(t, call{number: number, arch: uint32(native.ID)})
-		if refused := slices.Contains(around, name); refused == letsThrough(got) {
+		if refused := slices.Contains(outerCalls, name); refused == letsThrough(got) {
 			t.Errorf("%d %s gets %#x", number, name, uint32(got))
 		}
 	}
@@ -328,8 +328,8 @@ func programOf(t *testing.T, filter []bpf.Instruction) filters {
 	return filters{disassemble(t, program)}
 }
 
-// TestSeccompSearch holds the search tree against the list that the library makes of the same names.
-func TestSeccompSearch(t *testing.T) {
+// TestSearch holds the search tree against the list that the library makes of the same names.
+func TestSearch(t *testing.T) {
 	for _, target := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 		var names []string
 		other := map[int]bool{} // those have tests of their own
@@ -342,7 +342,7 @@ func TestSeccompSearch(t *testing.T) {
 				other[number] = known && c.reply != allowed || other[number]
 			}
 		}
-		policy := seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: names}}}
+		policy := elastic.Policy{DefaultAction: elastic.ActionErrno, Syscalls: []elastic.SyscallGroup{{Action: elastic.ActionAllow, Names: names}}}
 		// The library has no public way to assemble for a machine other than this one.
 		field := reflect.ValueOf(&policy).Elem().FieldByName("arch")
 		reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Set(reflect.ValueOf(target))
@@ -402,22 +402,22 @@ func (c call) bytes() []byte {
 	return data
 }
 
-func (f filters) run(t *testing.T, c call) seccomp.Action {
+func (f filters) run(t *testing.T, c call) elastic.Action {
 	t.Helper()
-	strictest := seccomp.ActionAllow
+	strictest := elastic.ActionAllow
 	for _, vm := range f {
 		got, err := vm.Run(c.bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !letsThrough(seccomp.Action(uint32(got))) && letsThrough(strictest) {
-			strictest = seccomp.Action(uint32(got))
+		if !letsThrough(elastic.Action(uint32(got))) && letsThrough(strictest) {
+			strictest = elastic.Action(uint32(got))
 		}
 	}
 	return strictest
 }
 
-func letsThrough(a seccomp.Action) bool { return a == seccomp.ActionAllow }
+func letsThrough(a elastic.Action) bool { return a == elastic.ActionAllow }
 
 // verdict says what a number gets, whatever its arguments.
 func (f filters) verdict(t *testing.T, target *arch.Info, number int) string {
@@ -425,15 +425,15 @@ func (f filters) verdict(t *testing.T, target *arch.Info, number int) string {
 	said := map[string]bool{}
 	for _, value := range []uint64{0, 1, ^uint64(0), uint64(syscall.SIGCHLD), unix.CLONE_THREAD, unix.CLONE_NEWUSER, 59, 56} {
 		switch action := f.run(t, call{number: number, arch: uint32(target.ID), args: [6]uint64{value, value, value, value, value, value}}); action {
-		case seccomp.ActionAllow:
+		case elastic.ActionAllow:
 			said["allow"] = true
-		case seccomp.ActionErrno | seccomp.Action(syscall.EPERM):
+		case elastic.ActionErrno | elastic.Action(syscall.EPERM):
 			said["EPERM"] = true
-		case seccomp.ActionErrno | seccomp.Action(syscall.ENOSYS):
+		case elastic.ActionErrno | elastic.Action(syscall.ENOSYS):
 			said["ENOSYS"] = true
-		case seccomp.ActionErrno | seccomp.Action(syscall.ENOTSOCK):
+		case elastic.ActionErrno | elastic.Action(syscall.ENOTSOCK):
 			said["ENOTSOCK"] = true
-		case seccomp.ActionErrno:
+		case elastic.ActionErrno:
 			said["success"] = true
 		default:
 			said[fmt.Sprintf("%#x", uint32(action))] = true
@@ -446,4 +446,10 @@ func (f filters) verdict(t *testing.T, target *arch.Info, number int) string {
 		return one
 	}
 	return ""
+}
+
+func TestKafel(t *testing.T) {
+	if got := kafel([]string{"ptrace", "bpf"}); got != "ERRNO(1) { ptrace, bpf } DEFAULT ALLOW" {
+		t.Error(got)
+	}
 }

@@ -1,7 +1,7 @@
-package jail
+package seccomp
 
-// jobCall says how a job's filter answers some system calls, by their names with spaces between, and why it answers them so.
-type jobCall struct {
+// rule says how a job's filter answers some system calls, by their names with spaces between, and why it answers them so.
+type rule struct {
 	names string
 	reply *reply
 	why   string
@@ -9,9 +9,9 @@ type jobCall struct {
 
 // A job may make these system calls and no other: what Python, numpy and pandas use with no network, no other process and no
 // privilege. What is not named here is refused with EPERM. Names that an architecture does not have are left out there; newfstatat
-// and fstatat are one call under two names. A call comes in by a line of its own here, and its reason; seccomp_args.go has the
+// and fstatat are one call under two names. A call comes in by a line of its own here, and its reason; answers.go has the
 // answers that look at arguments.
-var jobCalls = []jobCall{
+var jobCalls = []rule{
 	// Files, below a read-only root and in the working directory.
 	{"read write readv writev pread64 pwrite64 lseek", allowed, "open files and pipes"},
 	{"preadv pwritev", allowed, "os.preadv and os.pwritev; the C library's form with flags falls back to them"},
@@ -23,7 +23,7 @@ var jobCalls = []jobCall{
 	{"readlink readlinkat getdents64 getcwd chdir fchdir", allowed, "os.path.realpath, os.listdir, os.chdir"},
 	{"mkdir mkdirat rmdir unlink unlinkat rename renameat link linkat symlink symlinkat", allowed, "the working directory's names"},
 	{"renameat2", absent, "it exchanges two names, for which Python has no function; the C library falls back to renameat"},
-	{"chmod fchmod fchmodat fchmodat2 umask utimensat", allowed, "shutil.copy, tarfile, zipfile: the root is read-only; see processCalls"},
+	{"chmod fchmod fchmodat fchmodat2 umask utimensat", allowed, "shutil.copy, tarfile, zipfile: the root is read-only; see exposedFileCalls"},
 	{"chown fchown lchown fchownat", allowed, "tarfile, shutil: to oneself, which is all that a process without capabilities can"},
 	{"truncate ftruncate fallocate", allowed, "file.truncate, os.posix_fallocate, sqlite3, memory maps of new files"},
 	{"fsync fdatasync msync", ignored, "files end with their job; on a file that is not the job's it has the host write out its journal"},
@@ -87,14 +87,14 @@ var jobCalls = []jobCall{
 	{"wait4 waitid", allowed, "os.waitpid: there are no children, and it says so"},
 }
 
-// processCalls are answered otherwise at level Process, where a job can name files that are not its own, and Landlock holds what they
-// contain, not what is said of them.
-var processCalls = []jobCall{
+// exposedFileCalls are answered otherwise where a job can name files that are not its own, and Landlock holds what they contain, not what
+// is said of them.
+var exposedFileCalls = []rule{
 	{"utimensat", ignored, "on any file that everybody may write to, devices among them; shutil.copy2 and tarfile go on without"},
 }
 
 // sharedUIDCalls come on top where jobs have the worker's uid, and own all that it owns.
-var sharedUIDCalls = []jobCall{
+var sharedUIDCalls = []rule{
 	{"chmod fchmod fchmodat fchmodat2", ignored, "on any file of the worker's user; shutil.copy and tarfile go on without"},
 	{"chown fchown lchown fchownat", ignored, "likewise: to the owner that it has it still changes a file's time"},
 }

@@ -1,9 +1,9 @@
-package jail
+package seccomp
 
 import (
 	"syscall"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
+	elastic "github.com/elastic/go-seccomp-bpf"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -30,12 +30,12 @@ const (
 	upperHalf     = 4
 )
 
-func verdict(a seccomp.Action) bpf.Instruction { return bpf.RetConstant{Val: uint32(a)} }
+func ret(a elastic.Action) bpf.Instruction { return bpf.RetConstant{Val: uint32(a)} }
 
-func fail(e syscall.Errno) bpf.Instruction { return verdict(seccomp.ActionErrno | seccomp.Action(e)) }
+func fail(e syscall.Errno) bpf.Instruction { return ret(elastic.ActionErrno | elastic.Action(e)) }
 
 var (
-	allow = verdict(seccomp.ActionAllow)
+	allow = ret(elastic.ActionAllow)
 	// nothing is done, and success reported.
 	nothing = fail(0)
 )

@@ -1,4 +1,4 @@
-package jail
+package seccomp
 
 import (
 	"slices"
@@ -20,7 +20,7 @@ type stretch struct {
 // Its length counts as well, since the kernel compiles it for each job.
 //
 // The later of two calls of one name counts.
-func jobFilter(target *arch.Info, pid uint32, calls ...jobCall) []bpf.Instruction {
+func jobFilter(target *arch.Info, pid uint32, calls ...rule) []bpf.Instruction {
 	search := findStretch(stretches(target, calls), identityOf(pid))
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: callArch, Size: 4},
@@ -31,7 +31,7 @@ func jobFilter(target *arch.Info, pid uint32, calls ...jobCall) []bpf.Instructio
 }
 
 // stretches covers every number there is, in order.
-func stretches(target *arch.Info, calls []jobCall) []stretch {
+func stretches(target *arch.Info, calls []rule) []stretch {
 	then := map[uint32]*reply{}
 	for _, c := range calls {
 		for name := range strings.FieldsSeq(c.names) {
