@@ -3,34 +3,9 @@ package jail
 import (
 	"slices"
 	"testing"
-)
 
-func TestPieces(t *testing.T) {
-	const mb, huge = 1 << 20, hugePage
-	at := func(start, end uint64) mapping { return mapping{start: start, end: end, writable: true, plain: true} }
-	for _, c := range []struct {
-		name     string
-		mappings []mapping
-		want     []pageRun
-	}{
-		{"nothing", nil, nil},
-		{"code", []mapping{{start: mb, end: 2 * mb}}, nil},
-		{"data", []mapping{at(mb, 2*mb)}, []pageRun{{mb, mb}}},
-		{"neighbours", []mapping{at(mb, 2*mb), at(2*mb, 3*mb)}, []pageRun{{mb, 2 * mb}}},
-		{"neighbours of code", []mapping{at(mb, 2*mb), {start: 2 * mb, end: 3 * mb}, at(3*mb, 4*mb)}, []pageRun{{mb, mb}, {3 * mb, mb}}},
-		{"apart", []mapping{at(mb, 2*mb), at(3*mb, 4*mb)}, []pageRun{{mb, mb}, {3 * mb, mb}}},
-		{"a huge page", []mapping{at(huge, 2*huge)}, []pageRun{{huge, huge}}},
-		{"huge pages between ends", []mapping{at(huge-mb, 3*huge+mb)}, []pageRun{{huge - mb, mb}, {huge, huge}, {2 * huge, huge}, {3 * huge, mb}}},
-		{"data behind huge pages", []mapping{at(huge, 2*huge+mb/2), at(2*huge+mb/2, 2*huge+mb)}, []pageRun{{huge, huge}, {2 * huge, mb}}},
-		{"a huge page of two mappings", []mapping{at(huge, huge+mb), at(huge+mb, 2*huge)}, []pageRun{{huge, huge}}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := pieces(c.mappings); !slices.Equal(got, c.want) {
-				t.Errorf("%x, want %x", got, c.want)
-			}
-		})
-	}
-}
+	"safepy/internal/jail/procfs"
+)
 
 // A server's data lies in one mapping with what it has without a file beside it, since it has moved.
 func TestArrange(t *testing.T) {
@@ -53,13 +28,15 @@ func TestArrange(t *testing.T) {
 // movedRun reports whether the process has the first run that was worth moving in one mapping: Python's own data, and what follows.
 func movedRun(t *testing.T, pid int) bool {
 	t.Helper()
-	runs, err := scattered(pid)
+	runs, err := procfs.Scattered(pid)
 	if err != nil || len(runs) == 0 {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
-	all, err := mappingsOf(pid)
+	all, err := procfs.Mappings(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.ContainsFunc(all, func(m mapping) bool { return m.start == runs[0].Address && m.end == runs[0].Address+runs[0].Size })
+	return slices.ContainsFunc(all, func(m procfs.Mapping) bool {
+		return m.Start == runs[0].Address && m.End == runs[0].Address+runs[0].Size
+	})
 }

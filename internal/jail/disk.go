@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // disk bounds the working directory of a job at level Process. It lies on the disk of the worker's container, where no size can be
@@ -105,7 +107,7 @@ func (d *disk) overDuring(pid int) bool {
 	if u.over(d) {
 		return true
 	}
-	asUser(d.uid, func() {
+	procfs.AsUser(d.uid, func() {
 		u.addOpen(pid)
 		u.addMapped(pid, d.path)
 	})
@@ -214,7 +216,7 @@ func (u *usage) addOpen(pid int) {
 // addMapped finds the files of the directory that a process has mapped, and that have no name and are not open any more. Their sizes
 // are nowhere to be read.
 func (u *usage) addMapped(pid int, path string) {
-	maps, err := os.ReadFile(procFile(pid, "maps"))
+	maps, err := os.ReadFile(procfs.Path(pid, "maps"))
 	if err != nil || !bytes.Contains(maps, []byte(path)) {
 		return
 	}

@@ -2,7 +2,6 @@ package jail
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -249,43 +248,6 @@ func TestAddressSpace(t *testing.T) {
 		if got := (Limits{MemoryMB: megabytes}).addressSpace(); got != want {
 			t.Errorf("for %d MB: %d, want %d", megabytes, got, want)
 		}
-	}
-}
-
-func TestReadSizes(t *testing.T) {
-	page := int64(os.Getpagesize())
-	for text, want := range map[string]sizes{
-		"36234 12345 2345 1 0 5678 0\n": {space: 36234 * page, resident: 12345 * page, anonymous: 10000 * page, data: 5678 * page},
-		"1 0 0 0 0 0 0\n":               {space: page},
-	} {
-		file, err := memfile("statm", []byte(text))
-		must(t, err)
-		if got, err := readSizes(int(file.Fd())); err != nil || got != want {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-		file.Close()
-	}
-	for _, text := range []string{"", "0 0 0 0 0 0 0\n"} {
-		file, err := memfile("statm", []byte(text))
-		must(t, err)
-		if got, err := readSizes(int(file.Fd())); err == nil {
-			t.Errorf("%q: %+v", text, got)
-		}
-		file.Close()
-	}
-}
-
-func TestSharedIn(t *testing.T) {
-	maps := strings.Join([]string{
-		"55d0c0000000-55d0c0001000 r--p 00000000 fe:00 123 /usr/bin/python3.11",
-		"7f0000000000-7f0000a00000 rw-s 00000000 00:01 77 /dev/zero (deleted)",
-		"7f0001000000-7f0001001000 rw-s 00000000 00:01 78 /dev/zero (deleted)",
-		"7f0002000000-7f0003000000 rw-p 00000000 00:00 0 ",
-		"7f0004000000-7f0005000000 r-xs 00000000 00:01 9 /memfd:text (deleted)",
-		"nonsense /dev/zero (deleted)",
-	}, "\n")
-	if got := sharedIn([]byte(maps)); got != 0xa00000+0x1000 {
-		t.Errorf("%#x", got)
 	}
 }
 

@@ -1,6 +1,10 @@
 package jail
 
-import "testing"
+import (
+	"testing"
+
+	"safepy/internal/jail/procfs"
+)
 
 // ownPages is how many pages of the idle server's are its alone: those that have been copied once, for the server or to be pinned.
 func ownPages(t *testing.T, p *Pool) int {
@@ -15,11 +19,11 @@ func ownPages(t *testing.T, p *Pool) int {
 		v = p.loaded.idle[0]
 		return true
 	})
-	all, err := mappingsOf(v.pid)
+	all, err := procfs.Mappings(v.pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := exclusivePages(v.pid, all)
+	pages, err := procfs.ExclusivePages(v.pid, all)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"safepy/internal/jail/procfs"
 )
 
 const hangingStart = "SAFEPY_TEST_HANGING_START"
@@ -44,6 +46,6 @@ func TestOrphans(t *testing.T) {
 
 // running reports whether a process is there and has not ended.
 func running(pid int) bool {
-	fields := statFields(pid)
+	fields := procfs.StatFields(pid)
 	return len(fields) > 0 && fields[0] != "Z"
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"safepy/internal/crew"
+	"safepy/internal/jail/procfs"
 )
 
 // ErrClosed is returned by Run once Close has been called.
@@ -76,7 +77,7 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 		p.background(p.retireIdle)
 	}
 	p.log.Info("jails are warm", "backend", plan.backend, "isolation", plan.level, "slots", c.Slots, "versions", p.Versions(),
-		"pinned_pages", p.loaded.idle[0].pinned, "shared_code_mb", p.loaded.idle[0].shared*hugePage>>20)
+		"pinned_pages", p.loaded.idle[0].pinned, "shared_code_mb", p.loaded.idle[0].shared*procfs.HugePage>>20)
 	return p, nil
 }
 

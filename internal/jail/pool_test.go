@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // patience bounds every wait for something that must happen.
@@ -87,7 +89,7 @@ func parents(t *testing.T) map[int]int {
 	all := map[int]int{}
 	for _, path := range stats {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if fields := statFields(pid); len(fields) > 1 { // else ended meanwhile
+		if fields := procfs.StatFields(pid); len(fields) > 1 { // else ended meanwhile
 			all[pid], _ = strconv.Atoi(fields[1])
 		}
 	}
@@ -321,7 +323,7 @@ func TestServerEndsWithItsJail(t *testing.T) {
 // zombie reports whether a process has ended and has not been waited for.
 func zombie(t *testing.T, pid int) bool {
 	t.Helper()
-	stat, err := os.ReadFile(procFile(pid, "stat"))
+	stat, err := os.ReadFile(procfs.Path(pid, "stat"))
 	return err == nil && strings.Contains(string(stat), ") Z ")
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // givenWay is how much nicer than before a process is that gives way: to one that does not it leaves six parts of seven. A start that may
@@ -74,7 +76,7 @@ func niceOf(pid int) (int, error) {
 
 // autogroup is the name and the niceness of a process's session, "" where there is no such thing.
 func autogroup(pid int) (group string, nice int) {
-	return readAutogroup(procFile(pid, "autogroup"))
+	return readAutogroup(procfs.Path(pid, "autogroup"))
 }
 
 func ownAutogroup() string {
@@ -84,7 +86,7 @@ func ownAutogroup() string {
 
 func readAutogroup(path string) (group string, nice int) {
 	var buffer [128]byte
-	text, err := readSmall(path, buffer[:])
+	text, err := procfs.ReadSmall(path, buffer[:])
 	if err != nil {
 		return "", 0
 	}
@@ -100,9 +102,9 @@ func readAutogroup(path string) (group string, nice int) {
 const autogroupTries = 20
 
 func setAutogroup(pid, nice int) (err error) {
-	path := procFile(pid, "autogroup")
+	path := procfs.Path(pid, "autogroup")
 	for range autogroupTries {
-		if err := asOwner(path, func() { err = writeSmall(path, strconv.AppendInt(nil, int64(nice), 10)) }); err != nil {
+		if err := procfs.AsOwner(path, func() { err = procfs.WriteSmall(path, strconv.AppendInt(nil, int64(nice), 10)) }); err != nil {
 			return err
 		}
 		if !errors.Is(err, unix.EAGAIN) {

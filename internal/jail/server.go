@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"safepy/internal/jail/procfs"
 	"safepy/internal/jail/seccomp"
 )
 
@@ -66,7 +67,7 @@ type server struct {
 	loaded   map[string]bool
 	unloaded map[string]string
 	// base is what a child had before its job, firstRSS the server's own resident size after its first.
-	base     sizes
+	base     procfs.Sizes
 	firstRSS int64
 	pid      int // of Python
 	// pinned is how many pages a fork of the server copies by itself, shared how many texts it has.
@@ -168,7 +169,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 		return nil, err
 	}
 	if v.level == Process {
-		expose(v.pid)
+		procfs.SetOOMScore(v.pid, killedFirst)
 	}
 	if set.Study {
 		if err := v.arrange(); err != nil {
@@ -311,14 +312,14 @@ func (v *server) grown() bool {
 	if v.served%growthChecked != 1 {
 		return false
 	}
-	now, err := sizesOf(v.pid)
+	now, err := procfs.SizesOf(v.pid)
 	if err != nil {
 		return false // gone, which is seen elsewhere
 	}
 	if v.firstRSS == 0 {
-		v.firstRSS = now.resident
+		v.firstRSS = now.Resident
 	}
-	return now.resident > v.firstRSS+growthAllowed
+	return now.Resident > v.firstRSS+growthAllowed
 }
 
 // over reports whether the jail's time is over.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"safepy/internal/jail/procfs"
 )
 
 var soakJobs = flag.Int("soak", 600, "jobs that TestSoak runs on each backend")
@@ -131,7 +133,7 @@ func held(t *testing.T, p *Pool) holdings {
 		h.cgroups = len(c.hierarchy.list(parentName()))
 	}
 	for _, pid := range servers(p) {
-		rss, err := memoryField(pid, "VmRSS")
+		rss, err := procfs.StatusField(pid, "VmRSS")
 		if err == nil {
 			h.jails += rss
 		}

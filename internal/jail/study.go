@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"safepy/internal/jail/procfs"
 )
 
 // studiedJob shows what a job writes to: the steps of one of the kinds in rehearse.py.
@@ -35,8 +37,8 @@ func (v *server) study(p *plan, expectFrames bool) error {
 		})
 	}
 	for _, at := range seen.texts[:min(len(seen.texts), sharedTexts)] {
-		if file := p.texts.of(at.textPlace); file != nil {
-			if err := v.share(file, at.address); err != nil {
+		if file := p.texts.of(at.TextSegment); file != nil {
+			if err := v.share(file, at.Address); err != nil {
 				return err
 			}
 		}
@@ -55,7 +57,7 @@ func (v *server) study(p *plan, expectFrames bool) error {
 	case e.Pinned == nil:
 		return v.broken("study", errLost)
 	}
-	if wanted := pagesIn(every); e.Why != "" || *e.Pinned < wanted {
+	if wanted := procfs.PagesIn(every); e.Why != "" || *e.Pinned < wanted {
 		p.unpinned.Do(func() {
 			p.log.Info("pages that jobs write to cannot be pinned here, or not all, so each job copies them one by one and is slower;"+
 				" README, Performance, says what it takes", "because", e.Why, "pinned", *e.Pinned, "of", wanted)
@@ -70,8 +72,8 @@ func (v *server) study(p *plan, expectFrames bool) error {
 // studiedPages are those that every job writes to, or its server from one child to the next; those that one with data frames writes to
 // besides, which are more; and the huge pages of code that children run.
 type studiedPages struct {
-	every, frames []pageRun
-	texts         []textAt
+	every, frames []procfs.PageRun
+	texts         []procfs.MappedText
 }
 
 // pinnedRuns is how many runs of pages there can be in a message to the server; sharedTexts is how many texts a server is given.
@@ -85,17 +87,17 @@ const (
 func (v *server) observe() (studiedPages, error) {
 	_, withFrames := v.versions[framesLibrary]
 	var seen studiedPages
-	all, err := mappingsOf(v.pid)
+	all, err := procfs.Mappings(v.pid)
 	if err != nil {
 		return seen, err
 	}
-	own := slices.DeleteFunc(slices.Clone(all), func(m mapping) bool { return !m.writable })
+	own := slices.DeleteFunc(slices.Clone(all), func(m procfs.Mapping) bool { return !m.Writable })
 	// mostWrite is what most of the kinds write to.
 	mostWrite := func(kinds string) ([]uint64, error) {
 		times := map[uint64]int{}
 		for i := range studiedKinds {
 			err := v.studyChild(fmt.Sprintf(studiedJob, kinds, i), func() error {
-				pages, err := exclusivePages(v.jobPID(), own)
+				pages, err := procfs.ExclusivePages(v.jobPID(), own)
 				if err != nil {
 					return err
 				}
@@ -103,7 +105,7 @@ func (v *server) observe() (studiedPages, error) {
 					times[page]++
 				}
 				if seen.texts == nil {
-					seen.texts, err = usedTexts(v.jobPID(), textsIn(all))
+					seen.texts, err = procfs.UsedTexts(v.jobPID(), procfs.TextsIn(all))
 				}
 				return err
 			})
@@ -125,7 +127,7 @@ func (v *server) observe() (studiedPages, error) {
 		every, err = mostWrite("kinds")
 	}
 	if err == nil {
-		servers, err = exclusivePages(v.pid, own)
+		servers, err = procfs.ExclusivePages(v.pid, own)
 	}
 	if v.next != nil { // whatever has become of it: the server takes no other order meanwhile
 		v.next.close() // which ends it
@@ -143,7 +145,7 @@ func (v *server) observe() (studiedPages, error) {
 		return found
 	})
 	slices.Sort(frames)
-	seen.every, seen.frames = runsOf(every), runsOf(frames)
+	seen.every, seen.frames = procfs.Runs(every), procfs.Runs(frames)
 	return seen, nil
 }
 
@@ -182,24 +184,4 @@ func (v *server) knowChild() error {
 		}
 	}
 	return nil
-}
-
-// usedTexts are those of which the process has found some pages, more than two faults bring.
-func usedTexts(pid int, all []textAt) ([]textAt, error) {
-	table, err := openAsOwner(procFile(pid, "pagemap"))
-	if err != nil {
-		return nil, err
-	}
-	defer table.Close()
-	var used []textAt
-	for _, at := range all {
-		found, err := pagesWith(table, at.address, at.address+hugePage, pagePresent|pageOfFile, 0)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) > 32 {
-			used = append(used, at)
-		}
-	}
-	return used, nil
 }

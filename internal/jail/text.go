@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // texts are pieces of programs and libraries, code and constants, once more, each in one huge page that all servers of a pool map over
@@ -19,25 +21,19 @@ type texts struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	made   map[textPlace]*os.File // nil where there can be none
+	made   map[procfs.TextSegment]*os.File // nil where there can be none
 	closed bool
 }
-
-// textPlace is where a text comes from: a file and an offset in it, a multiple of a huge page's size.
-type textPlace struct {
-	path   string
-	offset uint64
-}
-
-const hugePage = 2 << 20
 
 // madvCollapse is MADV_COLLAPSE, since Linux 6.1.
 const madvCollapse = 25
 
-func newTexts(log *slog.Logger) *texts { return &texts{log: log, made: map[textPlace]*os.File{}} }
+func newTexts(log *slog.Logger) *texts {
+	return &texts{log: log, made: map[procfs.TextSegment]*os.File{}}
+}
 
 // of returns the text from a place, nil where there can be none.
-func (t *texts) of(place textPlace) *os.File {
+func (t *texts) of(place procfs.TextSegment) *os.File {
 	if t == nil {
 		return nil
 	}
@@ -49,7 +45,7 @@ func (t *texts) of(place textPlace) *os.File {
 	}
 	file, err := makeText(place)
 	if err != nil {
-		t.log.Info("code is not shared in huge pages", "file", place.path, "because", err)
+		t.log.Info("code is not shared in huge pages", "file", place.Path, "because", err)
 		file = nil
 	}
 	t.made[place] = file
@@ -72,8 +68,8 @@ func (t *texts) close() {
 	clear(t.made)
 }
 
-func makeText(place textPlace) (_ *os.File, err error) {
-	source, err := os.Open(place.path)
+func makeText(place procfs.TextSegment) (_ *os.File, err error) {
+	source, err := os.Open(place.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +80,10 @@ func makeText(place textPlace) (_ *os.File, err error) {
 	}
 	text := os.NewFile(uintptr(fd), "text")
 	defer text.Close()
-	if err := text.Truncate(hugePage); err != nil {
+	if err := text.Truncate(procfs.HugePage); err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(text, io.NewSectionReader(source, int64(place.offset), hugePage)); err != nil {
+	if _, err := io.Copy(text, io.NewSectionReader(source, int64(place.Offset), procfs.HugePage)); err != nil {
 		return nil, fmt.Errorf("copy: %w", err)
 	}
 	if err := collapse(text); err != nil {
@@ -103,56 +99,24 @@ func makeText(place textPlace) (_ *os.File, err error) {
 
 // collapse makes a huge page of a file that is as long, which takes a mapping at a multiple of its size.
 func collapse(file *os.File) error {
-	room, err := unix.MmapPtr(-1, 0, nil, 2*hugePage, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	room, err := unix.MmapPtr(-1, 0, nil, 2*procfs.HugePage, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)
 	}
-	defer unix.MunmapPtr(room, 2*hugePage)
-	aligned := unsafe.Add(room, -uintptr(room)&(hugePage-1))
-	if _, err := unix.MmapPtr(int(file.Fd()), 0, aligned, hugePage, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+	defer unix.MunmapPtr(room, 2*procfs.HugePage)
+	aligned := unsafe.Add(room, -uintptr(room)&(procfs.HugePage-1))
+	if _, err := unix.MmapPtr(int(file.Fd()), 0, aligned, procfs.HugePage, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 		return fmt.Errorf("mmap: %w", err)
 	}
-	if err := unix.Madvise(unsafe.Slice((*byte)(aligned), hugePage), madvCollapse); err != nil {
+	if err := unix.Madvise(unsafe.Slice((*byte)(aligned), procfs.HugePage), madvCollapse); err != nil {
 		return fmt.Errorf("huge pages: %w", err)
 	}
 	return nil
 }
 
-// textAt is a piece of a program in a server's memory that could be a text.
-type textAt struct {
-	textPlace
-	address uint64
-}
-
-// textsIn are the whole huge pages of code and constants among a process's mappings. Only those that lie in their file as they lie in
-// memory: for others no two servers would have one in common.
-func textsIn(mappings []mapping) []textAt {
-	var found []textAt
-	for i := 0; i < len(mappings); {
-		first, end := mappings[i], mappings[i].end
-		for i++; i < len(mappings) && mappings[i].follows(first, end); i++ {
-			end = mappings[i].end
-		}
-		if first.path == "" || first.writable {
-			continue
-		}
-		for address, last := hugePagesIn(first.start, end); address < last; address += hugePage {
-			if offset := first.offset + address - first.start; offset%hugePage == 0 {
-				found = append(found, textAt{textPlace{first.path, offset}, address})
-			}
-		}
-	}
-	return found
-}
-
-// follows reports whether m is where the file of first goes on behind end.
-func (m mapping) follows(first mapping, end uint64) bool {
-	return m.start == end && m.path == first.path && m.writable == first.writable && m.offset == first.offset+end-first.start
-}
-
 // share has the server map a text over its own, where both are the same to the byte.
 func (v *server) share(file *os.File, address uint64) error {
-	order := fmt.Appendf(nil, "text %d %d", address, hugePage)
+	order := fmt.Appendf(nil, "text %d %d", address, procfs.HugePage)
 	if _, _, err := v.control.WriteMsgUnix(order, unix.UnixRights(int(file.Fd())), nil); err != nil {
 		return v.broken("study", err)
 	}

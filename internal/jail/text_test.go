@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 func TestTextIsTheFilesAndSealed(t *testing.T) {
@@ -19,25 +21,25 @@ func TestTextIsTheFilesAndSealed(t *testing.T) {
 	if err != nil {
 		t.Skip("no /usr/bin/python3: ", err)
 	}
-	want := make([]byte, hugePage)
+	want := make([]byte, procfs.HugePage)
 	python, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer python.Close()
-	if _, err := python.ReadAt(want, hugePage); err != nil {
+	if _, err := python.ReadAt(want, procfs.HugePage); err != nil {
 		t.Skip("it is shorter than two huge pages: ", err)
 	}
 	all := newTexts(slog.New(slog.NewTextHandler(t.Output(), nil)))
 	defer all.close()
-	text := all.of(textPlace{path, hugePage})
+	text := all.of(procfs.TextSegment{Path: path, Offset: procfs.HugePage})
 	if text == nil {
 		t.Skip("its code cannot be shared here")
 	}
-	if again := all.of(textPlace{path, hugePage}); again != text {
+	if again := all.of(procfs.TextSegment{Path: path, Offset: procfs.HugePage}); again != text {
 		t.Error("it is made anew for each that asks")
 	}
-	got := make([]byte, hugePage)
+	got := make([]byte, procfs.HugePage)
 	if _, err := text.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("it differs from the file: %v", err)
 	}
@@ -50,38 +52,8 @@ func TestTextIsTheFilesAndSealed(t *testing.T) {
 	if err := text.Truncate(0); err == nil {
 		t.Error("it can be cut off")
 	}
-	if absent := all.of(textPlace{filepath.Join(t.TempDir(), "absent"), 0}); absent != nil {
+	if absent := all.of(procfs.TextSegment{Path: filepath.Join(t.TempDir(), "absent")}); absent != nil {
 		t.Error("a file that is not there has a text")
-	}
-}
-
-func TestTextsIn(t *testing.T) {
-	const mb = 1 << 20
-	at := func(start, end, offset uint64, path string) mapping {
-		return mapping{start: start * mb, end: end * mb, path: path, offset: offset * mb}
-	}
-	for _, c := range []struct {
-		name     string
-		mappings []mapping
-		want     []textAt
-	}{
-		{"nothing", nil, nil},
-		{"a program at a fixed address", []mapping{at(4, 9, 0, "/p")}, []textAt{{textPlace{"/p", 0}, 4 * mb}, {textPlace{"/p", 2 * mb}, 6 * mb}}},
-		{"in parts", []mapping{at(4, 5, 0, "/p"), at(5, 7, 1, "/p")}, []textAt{{textPlace{"/p", 0}, 4 * mb}}},
-		{"parts of two files", []mapping{at(4, 5, 0, "/p"), at(5, 7, 1, "/q")}, nil},
-		{"with a gap", []mapping{at(4, 5, 0, "/p"), at(6, 7, 2, "/p")}, nil},
-		{"parts that do not follow in the file", []mapping{at(4, 5, 0, "/p"), at(5, 7, 3, "/p")}, nil},
-		{"not as it lies in its file", []mapping{at(3, 9, 0, "/p")}, nil},
-		{"too small", []mapping{at(4, 5, 0, "/p")}, nil},
-		{"no file", []mapping{at(4, 8, 0, "")}, nil},
-		{"data", []mapping{{4 * mb, 8 * mb, true, true, "/p", 0}}, nil},
-		{"code before data", []mapping{at(4, 6, 0, "/p"), {6 * mb, 8 * mb, true, true, "/p", 2 * mb}}, []textAt{{textPlace{"/p", 0}, 4 * mb}}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := textsIn(c.mappings); !slices.Equal(got, c.want) {
-				t.Errorf("%+v, want %+v", got, c.want)
-			}
-		})
 	}
 }
 

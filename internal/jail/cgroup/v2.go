@@ -11,6 +11,8 @@ import (
 
 	"github.com/containerd/cgroups/v3/cgroup2"
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // workerLeaf is where a worker puts itself below its own cgroup: one that bounds others may hold no process.
@@ -127,7 +129,7 @@ func ours(pid int) bool {
 		if pid == os.Getpid() {
 			return true
 		}
-		fields := statFields(pid)
+		fields := procfs.StatFields(pid)
 		if pid <= 1 || len(fields) < 2 {
 			return false
 		}

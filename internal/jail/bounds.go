@@ -1,5 +1,7 @@
 package jail
 
+import "safepy/internal/jail/procfs"
+
 // jailCgroup is the cgroup of one jail. A nil one bounds nothing.
 type jailCgroup struct {
 	group group
@@ -20,7 +22,7 @@ const fewProcesses = 8
 // look. It must hold a job that uses all of what it may, and copies every page that the server could write to: what was the server's does
 // not count as the job's own.
 func (c *cgroups) bounds(pid int) bounds {
-	copied, err := memoryField(pid, "VmData")
+	copied, err := procfs.StatusField(pid, "VmData")
 	if err != nil {
 		copied = 64 << 20 // it is 41 MB with pandas loaded
 	}

@@ -13,13 +13,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // cgroupPrefix begins the name of the directory with all cgroups of one process: safepy-<its pid>-<when it started>.
 const cgroupPrefix = "safepy-"
 
 var parentName = sync.OnceValue(func() string {
-	return fmt.Sprintf("%s%d-%s", cgroupPrefix, os.Getpid(), startTime(os.Getpid()))
+	return fmt.Sprintf("%s%d-%s", cgroupPrefix, os.Getpid(), procfs.StartTime(os.Getpid()))
 })
 
 // groups counts those that this process has made.
@@ -100,25 +102,8 @@ func abandoned(name string) bool {
 	if !ok || err != nil || started == "" {
 		return false
 	}
-	fields := statFields(pid)
-	return startTime(pid) != started || fields[0] == "Z"
-}
-
-// startTime is when a process started, in ticks since the kernel did; empty when there is none.
-func startTime(pid int) string {
-	if fields := statFields(pid); len(fields) > 19 {
-		return fields[19]
-	}
-	return ""
-}
-
-// statFields are those of /proc/<pid>/stat behind the name, which may hold anything: the state first.
-func statFields(pid int) []string {
-	text, err := os.ReadFile(procFile(pid, "stat"))
-	if err != nil {
-		return nil
-	}
-	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	fields := procfs.StatFields(pid)
+	return procfs.StartTime(pid) != started || fields[0] == "Z"
 }
 
 func subdirectories(dir string) []string {
