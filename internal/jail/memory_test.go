@@ -236,7 +236,7 @@ func TestImportAllowance(t *testing.T) {
 		p.loaded.mu.Lock()
 		defer p.loaded.mu.Unlock()
 		if v := p.loaded.idle; len(v) > 0 && v[0].cgroup != nil {
-			if own := p.plan.cgroups.bounds(v[0].pid).memory; own < (20+30+64)<<20 {
+			if own := p.plan.bounds(v[0].pid).Memory; own < (20+30+64)<<20 {
 				t.Errorf("its cgroup has %d bytes", own)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"safepy/internal/jail/cgroup"
 	"safepy/internal/jail/seccomp"
 )
 
@@ -30,8 +31,11 @@ type plan struct {
 	script      string
 	jails       *atomic.Int64
 	cgroupUse   CgroupUse
-	cgroups     *cgroups // nil until a first jail has been tried
-	log         *slog.Logger
+	cgroups     *cgroup.Cgroups // nil until a first jail has been tried
+	enforced    Enforcement     // by cgroups
+	// cgroupLimits are those that a jail's cgroup holds: of any job that may come.
+	cgroupLimits Limits
+	log          *slog.Logger
 	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
 	study bool
 	// unpinned and unstudied say once that nothing can be pinned, or known of.
@@ -47,6 +51,9 @@ type plan struct {
 	// unwatched leaves jobs at level Process as much room on disk as there is, unweighed leaves jobs all memory, unconfined leaves Landlock
 	// away: for tests of Prove.
 	unwatched, unweighed, unconfined bool
+	// alterBounds changes what is asked of a jail's cgroup, outsideCgroup leaves the jail out of any: likewise.
+	alterBounds   func(*cgroup.Bounds)
+	outsideCgroup bool
 }
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
@@ -86,8 +93,8 @@ func newPlan(c Config) (*plan, error) {
 		}
 	}
 	if c.Cgroup == CgroupRequired {
-		if err := p.cgroups.complete(); err != nil {
-			p.cgroups.close()
+		if err := complete(p.enforced); err != nil {
+			p.cgroups.Close()
 			return nil, err
 		}
 	}
@@ -176,9 +183,7 @@ func (p *plan) try(level Level) error {
 		return err
 	}
 	if p.cgroups == nil {
-		most := p.limits
-		most.importAllowanceMB += importAllowanceMB // for any job it may be allowed
-		p.cgroups = openCgroups(p.cgroupUse, most, p.log, v)
+		p.openCgroups(v)
 	}
 	v.close()
 	return nil

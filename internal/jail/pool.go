@@ -205,7 +205,7 @@ func (p *Pool) Close() {
 	for _, r := range p.racks() {
 		r.closeIdle()
 	}
-	p.plan.cgroups.close()
+	p.plan.cgroups.Close()
 	p.texts.close()
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"safepy/internal/jail/cgroup"
 	"slices"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ var removals = []removal{
 	}},
 	{wall: "other processes, seen", kinds: fresh, settings: outside},
 	{wall: "nothing outlives its job", kinds: fresh, settings: outside},
-	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") }, plan: bounding(func(b *bounds) { b.pids = 0 })},
+	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") }, plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
 	{wall: "time", kinds: []string{"nsjail"}, says: "a killed job did not end", settings: python("import signal; signal.pidfd_send_signal = lambda *a: None")},
 	{wall: "time", kinds: once, says: "a job's output did not end with it", settings: python(`
 import os
@@ -167,15 +168,11 @@ def behind(path):
         os._exit(os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]))
     chdir(path)
 os.chdir = behind`)},
-	{wall: "jail's memory", kinds: everywhere, plan: bounding(func(b *bounds) { b.memory, b.noSwap = 0, false })},
-	{wall: "jail's swap", kinds: everywhere, plan: bounding(func(b *bounds) { b.noSwap = false })},
-	{wall: "jail's processes", kinds: everywhere, plan: bounding(func(b *bounds) { b.pids = 0 })},
-	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *bounds) { b.cpu = 0 })},
-	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) {
-		c := *p.cgroups
-		c.hierarchy = deserted{c.hierarchy}
-		p.cgroups = &c
-	}},
+	{wall: "jail's memory", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.Memory, b.NoSwap = 0, false })},
+	{wall: "jail's swap", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.NoSwap = false })},
+	{wall: "jail's processes", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
+	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.CPU = 0 })},
+	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) { p.outsideCgroup = true }},
 	{wall: "worker's environment", kinds: []string{"nsjail", "process"}, args: insert("--env", "OTHER=a secret of the worker")},
 	{wall: "worker's environment", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
 }
@@ -211,38 +208,9 @@ def end(fd, number):
 os.fork, signal.pidfd_send_signal = lambda: born(fork()), end`)
 
 // bounding changes what is asked of the cgroups.
-func bounding(change func(*bounds)) func(*plan) {
-	return func(p *plan) {
-		c := *p.cgroups
-		if c.hierarchy != nil {
-			c.hierarchy = lenient{c.hierarchy, change}
-		}
-		p.cgroups = &c
-	}
+func bounding(change func(*cgroup.Bounds)) func(*plan) {
+	return func(p *plan) { p.alterBounds = change }
 }
-
-// lenient is a hierarchy that sets less than it is asked to.
-type lenient struct {
-	hierarchy
-	change func(*bounds)
-}
-
-func (h lenient) make(name string, b bounds) (group, error) {
-	h.change(&b)
-	return h.hierarchy.make(name, b)
-}
-
-// deserted makes groups that nobody gets into.
-type deserted struct{ hierarchy }
-
-type desertedGroup struct{ group }
-
-func (h deserted) make(name string, b bounds) (group, error) {
-	g, err := h.hierarchy.make(name, b)
-	return desertedGroup{g}, err
-}
-
-func (desertedGroup) add(int) error { return nil }
 
 // partsByWall are the parts of the proof that try each wall: what tries the others need not run where one is taken away.
 func partsByWall(t *testing.T, p *Pool) map[string][]proofPart {
@@ -305,7 +273,7 @@ func TestProveNotices(t *testing.T) {
 func TestEveryPromiseIsTakenAway(t *testing.T) {
 	there := Control{By: "cgroup"}
 	for level, kinds := range map[Level][]string{Namespaces: fresh, Process: once} {
-		all := &plan{backend: Nsjail, level: level, cgroups: &cgroups{enforced: Enforcement{there, there, there, there}}}
+		all := &plan{backend: Nsjail, level: level, enforced: Enforcement{Memory: there, Swap: there, Pids: there, CPU: there}}
 		for wall := range promises(all) {
 			if !slices.ContainsFunc(removals, func(r removal) bool {
 				return r.wall == wall && (r.kinds == nil || slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(r.kinds, k) }))

@@ -72,7 +72,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	walled := time.Now()
 	seen, err := v.watch(ctx, c, m, limits)
 	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
-	if errors.Is(err, errLost) && v.cgroup.ranOut() {
+	if errors.Is(err, errLost) && v.cgroup.RanOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err
 		settle = func() error { return lost }
@@ -85,7 +85,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		o = *seen.answer
 	} else {
 		v.counted = false
-		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
+		seen.ranOut = seen.ranOut || v.cgroup.RanOut()
 		var own bool
 		if o, own = claimed(seen, c.result.bytes()); !own {
 			o.Failure = failed(seen, c.result.bytes(), j.Script)

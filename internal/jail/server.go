@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"safepy/internal/jail/cgroup"
 	"safepy/internal/jail/procfs"
 	"safepy/internal/jail/seccomp"
 )
@@ -95,7 +96,7 @@ type server struct {
 	// comeBack ends that the jail gives way.
 	comeBack func() error
 	cleanup  func()
-	cgroup   *jailCgroup
+	cgroup   *cgroup.Group
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	disk    *disk // at level Process
@@ -165,7 +166,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	if err := v.boot(p, set, w.givesWay); err != nil {
 		return nil, err
 	}
-	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
+	if err = p.confine(v); err != nil {
 		return nil, err
 	}
 	if v.level == Process {
@@ -262,7 +263,7 @@ func (v *server) prepare() error {
 	v.forked.Store(0)
 	v.forkedAt.Store(0)
 	if !v.counted {
-		v.cgroup.before()
+		v.cgroup.MarkKills()
 		v.counted = true
 	}
 	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(theirs...), nil)
@@ -292,7 +293,7 @@ func (v *server) close() {
 		v.next.close()
 		v.next = nil
 	}
-	if err := v.cgroup.remove(); err == nil { // else with the pool's
+	if err := v.cgroup.Remove(); err == nil { // else with the pool's
 		v.cgroup = nil
 	}
 	if v.cleanup != nil {

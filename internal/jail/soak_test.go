@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -129,10 +130,14 @@ func held(t *testing.T, p *Pool) holdings {
 	h := holdings{heap: int64(memory.HeapAlloc)}
 	h.descriptors, h.goroutines, h.mounts = len(fds), runtime.NumGoroutine(), bytes.Count(mounts, []byte("\n"))
 	h.processes = len(descendants(t, os.Getpid()))
-	if c := p.plan.cgroups; c != nil && c.hierarchy != nil {
-		h.cgroups = len(c.hierarchy.list(parentName()))
-	}
-	for _, pid := range servers(p) {
+	for i, pid := range servers(p) {
+		if i == 0 && p.plan.cgroups.Available() {
+			groups, err := os.ReadDir(filepath.Dir(cgroupDir(t, pid, "memory")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.cgroups = len(groups)
+		}
 		rss, err := procfs.StatusField(pid, "VmRSS")
 		if err == nil {
 			h.jails += rss

@@ -1,4 +1,7 @@
-package jail
+// Package cgroup gives a process, and all that it starts from then on, a cgroup of its own, with either version of them: it takes a pid and
+// returns a Group. It makes them below the cgroup of this process, finds out what they can bound there, and removes those of processes
+// of its kind that are no more.
+package cgroup
 
 import (
 	"fmt"
@@ -8,8 +11,7 @@ import (
 	"sync"
 )
 
-// Enforcement says which of a job's limits a cgroup holds it to, and of the others why not. Before each of them stands an rlimit of
-// the job's own process, which is all that there is where no cgroup can be made.
+// Enforcement says what a cgroup can bound here, and of the rest why not.
 type Enforcement struct {
 	Memory Control `json:"memory"`
 	Swap   Control `json:"swap"`
@@ -25,25 +27,57 @@ type Control struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// Enforced is what the pool's jails are held to by cgroups.
-func (p *Pool) Enforced() Enforcement { return p.plan.cgroups.enforced }
-
-// bounds are the limits of one cgroup; zero sets none of that kind.
-type bounds struct {
-	memory int64 // bytes
-	noSwap bool  // beside memory only
-	pids   int64
-	cpu    int64 // microseconds in each cpuPeriod
+// none is where nothing is enforced, for one reason.
+func none(why string) Enforcement {
+	c := Control{Missing: why}
+	return Enforcement{c, c, c, c}
 }
 
-// cpuPeriod is the kernel's default, in microseconds.
-const cpuPeriod = 100_000
+// Missing names the limits that no cgroup holds, and why.
+func (e Enforcement) Missing() (names, reasons []string) {
+	for _, limit := range []struct {
+		name string
+		Control
+	}{{"memory", e.Memory}, {"swap", e.Swap}, {"pids", e.Pids}, {"cpu", e.CPU}} {
+		if limit.By == "" {
+			names, reasons = append(names, limit.name), append(reasons, limit.Control.Missing)
+		}
+	}
+	return names, reasons
+}
+
+// report says what is not enforced, once: a limit must not be off and nobody know.
+func (e Enforcement) report(log *slog.Logger) {
+	names, reasons := e.Missing()
+	if len(names) == 0 {
+		return
+	}
+	var because []any
+	for i, name := range names {
+		because = append(because, name, reasons[i])
+	}
+	if len(slices.Compact(reasons)) == 1 {
+		because = []any{"missing", strings.Join(names, ", "), "because", reasons[0]}
+	}
+	log.Warn("cgroups do not enforce all of a job's limits; beside them there are its rlimits", because...)
+}
+
+// Bounds are the limits of one cgroup; zero sets none of that kind.
+type Bounds struct {
+	Memory int64 // bytes
+	NoSwap bool  // beside Memory only
+	Pids   int64
+	CPU    int64 // microseconds in each CPUPeriod
+}
+
+// CPUPeriod is the kernel's default, in microseconds.
+const CPUPeriod = 100_000
 
 // hierarchy makes cgroups below this process's own.
 type hierarchy interface {
 	version() string
 	// make makes a cgroup with these bounds, or an error and nothing else. The name is a path below the process's own cgroup.
-	make(name string, b bounds) (group, error)
+	make(name string, b Bounds) (group, error)
 	// find is the cgroup of that name, whatever bounds it.
 	find(name string) group
 	// list has the names of the directories below name, in whatever part of the hierarchy.
@@ -62,45 +96,42 @@ type group interface {
 	remove() error
 }
 
-// cgroups makes one cgroup for each jail of a pool.
-type cgroups struct {
+// Cgroups makes one cgroup for each process that it is given. A nil one makes none.
+type Cgroups struct {
 	hierarchy hierarchy // nil where there is none to be had
-	limits    Limits
 	enforced  Enforcement
-	log       *slog.Logger
 }
 
-// cgroupTree keeps the directory that this process's groups share from going away while one is made in it.
-var cgroupTree sync.Mutex
+// tree keeps the directory that this process's groups share from going away while one is made in it.
+var tree sync.Mutex
 
-// openCgroups finds out what a cgroup can bound here by putting a running jail into one.
-func openCgroups(use CgroupUse, l Limits, log *slog.Logger, v *server) *cgroups {
-	if use == CgroupOff {
-		none := Control{Missing: "JAIL_CGROUP is off"}
-		return &cgroups{limits: l, log: log, enforced: Enforcement{none, none, none, none}}
-	}
-	p, err := placeOf("self")
+// Off makes no cgroup, and says why not.
+func Off(why string) *Cgroups { return &Cgroups{enforced: none(why)} }
+
+// Open finds out what a cgroup can bound here by putting a running process into one, whose group it returns, nil where there is none.
+func Open(pid int, wanted Bounds, log *slog.Logger) (*Cgroups, *Group) {
+	p, err := PlaceOf("self")
 	var h hierarchy
 	if err == nil {
 		h, err = p.open()
 	}
-	c := &cgroups{limits: l, log: log}
+	c := &Cgroups{}
+	var g *Group
 	if err == nil {
-		err = c.try(h, v)
+		g, err = c.try(h, pid, wanted)
 	}
 	if err == nil {
 		removeLeftovers(h, log)
 	}
 	if err != nil {
-		none := Control{Missing: "no cgroup can be written: " + err.Error()}
-		c.enforced = Enforcement{none, none, none, none}
+		c.enforced = none("no cgroup can be written: " + err.Error())
 	}
-	c.report()
-	return c
+	c.enforced.report(log)
+	return c, g
 }
 
 // open prefers version 1 where that has the memory controller, which then is in no other.
-func (p place) open() (hierarchy, error) {
+func (p Place) open() (hierarchy, error) {
 	if p.v1["memory"].mount != "" || p.v2 == "" {
 		return newV1(p.v1), nil
 	}
@@ -108,18 +139,17 @@ func (p place) open() (hierarchy, error) {
 }
 
 // try asks for each limit alone, and then for all that can be had together, with a process in it.
-func (c *cgroups) try(h hierarchy, v *server) error {
-	want := c.bounds(v.pid)
+func (c *Cgroups) try(h hierarchy, pid int, wanted Bounds) (*Group, error) {
 	var refused error
 	granted := false
 	for _, a := range []struct {
 		control *Control
-		alone   bounds
+		alone   Bounds
 	}{
-		{&c.enforced.Memory, bounds{memory: want.memory}},
-		{&c.enforced.Swap, bounds{memory: want.memory, noSwap: true}},
-		{&c.enforced.Pids, bounds{pids: want.pids}},
-		{&c.enforced.CPU, bounds{cpu: want.cpu}},
+		{&c.enforced.Memory, Bounds{Memory: wanted.Memory}},
+		{&c.enforced.Swap, Bounds{Memory: wanted.Memory, NoSwap: true}},
+		{&c.enforced.Pids, Bounds{Pids: wanted.Pids}},
+		{&c.enforced.CPU, Bounds{CPU: wanted.CPU}},
 	} {
 		g, err := makeGroup(h, a.alone)
 		if err != nil {
@@ -130,77 +160,43 @@ func (c *cgroups) try(h hierarchy, v *server) error {
 			continue
 		}
 		if err := g.remove(); err != nil {
-			return err
+			return nil, err
 		}
 		*a.control = Control{By: h.version()}
 		granted = true
 	}
 	if !granted {
 		dropParent(h)
-		return refused
+		return nil, refused
 	}
 	c.hierarchy = h
-	var err error
-	if v.cgroup, err = c.put(v.pid); err != nil {
+	g, err := c.Put(pid, wanted)
+	if err != nil {
 		c.hierarchy = nil
 		dropParent(h)
 	}
-	return err
+	return g, err
 }
 
-func makeGroup(h hierarchy, b bounds) (group, error) {
-	cgroupTree.Lock()
-	defer cgroupTree.Unlock()
+func makeGroup(h hierarchy, b Bounds) (group, error) {
+	tree.Lock()
+	defer tree.Unlock()
 	return h.make(newGroupName(), b)
 }
 
-// report says what is not enforced, once: a limit must not be off and nobody know.
-func (c *cgroups) report() {
-	names, reasons := c.missing()
-	if len(names) == 0 {
-		return
-	}
-	var because []any
-	for i, name := range names {
-		because = append(because, name, reasons[i])
-	}
-	if len(slices.Compact(reasons)) == 1 {
-		because = []any{"missing", strings.Join(names, ", "), "because", reasons[0]}
-	}
-	c.log.Warn("cgroups do not enforce all of a job's limits; beside them there are its rlimits", because...)
-}
+// Enforced is what groups are held to.
+func (c *Cgroups) Enforced() Enforcement { return c.enforced }
 
-// complete is nil where a cgroup bounds all that one can.
-func (c *cgroups) complete() error {
-	names, reasons := c.missing()
-	if len(names) == 0 {
-		return nil
-	}
-	return fmt.Errorf("JAIL_CGROUP is required, but no cgroup bounds %s here: %s; give the worker a cgroup that it may write: on a host"+
-		" start it as root or in a systemd unit of its own with Delegate=yes, in a container mount /sys/fs/cgroup writable; or set"+
-		" JAIL_CGROUP=auto to run with rlimits alone", strings.Join(names, ", "), strings.Join(slices.Compact(reasons), "; "))
-}
+// Available reports whether there are any groups at all.
+func (c *Cgroups) Available() bool { return c != nil && c.hierarchy != nil }
 
-// missing names the limits that no cgroup holds, and why.
-func (c *cgroups) missing() (names, reasons []string) {
-	for _, e := range []struct {
-		name string
-		Control
-	}{{"memory", c.enforced.Memory}, {"swap", c.enforced.Swap}, {"pids", c.enforced.Pids}, {"cpu", c.enforced.CPU}} {
-		if e.By == "" {
-			names, reasons = append(names, e.name), append(reasons, e.Missing)
-		}
-	}
-	return names, reasons
-}
-
-// put gives the jail whose server is pid a cgroup of its own, before it forks its first child. It takes half a millisecond, and some
-// tens of them at times with version 1, where the kernel waits for all processors to take note; nothing of it is on a job's way.
-func (c *cgroups) put(pid int) (*jailCgroup, error) {
-	if c == nil || c.hierarchy == nil {
+// Put gives a process a cgroup of its own, with those of the bounds that can be had; the group is nil where there is none. It takes half a
+// millisecond, and some tens of them at times with version 1, where the kernel waits for all processors to take note.
+func (c *Cgroups) Put(pid int, b Bounds) (*Group, error) {
+	if !c.Available() {
 		return nil, nil
 	}
-	g, err := makeGroup(c.hierarchy, c.granted(c.bounds(pid)))
+	g, err := makeGroup(c.hierarchy, c.granted(b))
 	if err != nil {
 		return nil, fmt.Errorf("cgroup: %w", err)
 	}
@@ -208,29 +204,59 @@ func (c *cgroups) put(pid int) (*jailCgroup, error) {
 		g.remove()
 		return nil, fmt.Errorf("cgroup: %w", err)
 	}
-	return &jailCgroup{group: g}, nil
+	return &Group{group: g}, nil
 }
 
 // granted are the bounds that could be had at the start.
-func (c *cgroups) granted(b bounds) bounds {
+func (c *Cgroups) granted(b Bounds) Bounds {
 	if c.enforced.Memory.By == "" {
-		b.memory = 0
+		b.Memory = 0
 	}
 	if c.enforced.Swap.By == "" {
-		b.noSwap = false
+		b.NoSwap = false
 	}
 	if c.enforced.Pids.By == "" {
-		b.pids = 0
+		b.Pids = 0
 	}
 	if c.enforced.CPU.By == "" {
-		b.cpu = 0
+		b.CPU = 0
 	}
 	return b
 }
 
-// close removes the directory of the pool's cgroups once its jails, and theirs with them, are gone.
-func (c *cgroups) close() {
-	if c != nil && c.hierarchy != nil {
+// Close removes the directory of the groups once they are gone.
+func (c *Cgroups) Close() {
+	if c.Available() {
 		dropParent(c.hierarchy)
 	}
+}
+
+// Group is the cgroup of one process and all that it has started since. A nil one bounds nothing.
+type Group struct {
+	group group
+	kills int64 // as many as there were at the latest MarkKills
+}
+
+// MarkKills begins to count anew what RanOut looks at.
+func (g *Group) MarkKills() {
+	if g != nil {
+		g.kills, _ = g.group.oomKills()
+	}
+}
+
+// RanOut reports whether a process in the group has been killed for want of memory since the latest MarkKills.
+func (g *Group) RanOut() bool {
+	if g == nil {
+		return false
+	}
+	kills, err := g.group.oomKills()
+	return err == nil && kills > g.kills
+}
+
+// Remove ends what is still in the group and removes it.
+func (g *Group) Remove() error {
+	if g == nil {
+		return nil
+	}
+	return removeGroup(g.group)
 }

@@ -1,4 +1,4 @@
-package jail
+package cgroup
 
 import (
 	"fmt"
@@ -31,8 +31,8 @@ func newGroupName() string { return parentName() + "/" + strconv.FormatInt(group
 
 // dropParent removes the directory with this process's groups, unless another pool still has some in it.
 func dropParent(h hierarchy) {
-	cgroupTree.Lock()
-	defer cgroupTree.Unlock()
+	tree.Lock()
+	defer tree.Unlock()
 	if len(h.list(parentName())) == 0 {
 		h.find(parentName()).remove()
 	}

@@ -1,4 +1,4 @@
-package jail
+package cgroup
 
 import (
 	"errors"
@@ -12,51 +12,59 @@ import (
 // controllers are those that bound a jail.
 var controllers = []string{"memory", "pids", "cpu"}
 
-// place is where a process stands in the host's cgroups.
-type place struct {
+// Place is where a process stands in the host's cgroups.
+type Place struct {
 	v1 map[string]placeV1 // by controller, where it has a hierarchy of version 1
 	v2 string             // the directory in the unified hierarchy, or empty
 }
 
-// file is one of the process's cgroup: with version 1 the controller's hierarchy has it under a name of its own.
-func (p place) file(controller, v1, v2 string) (string, error) {
-	path := filepath.Join(p.v2, v2)
+// File is what one of the files in the process's cgroup says: with version 1 the controller's hierarchy has it under a name of its own.
+func (p Place) File(controller, v1, v2 string) (string, error) {
+	name := v2
 	if p.v1["memory"].mount != "" {
-		path = filepath.Join(p.v1[controller].mount, p.v1[controller].path, v1)
+		name = v1
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(filepath.Join(p.Dir(controller), name))
 	return strings.TrimSpace(string(text)), err
+}
+
+// Dir is the directory of the process's cgroup, with version 1 that of the controller's hierarchy.
+func (p Place) Dir(controller string) string {
+	if p.v1["memory"].mount != "" {
+		return filepath.Join(p.v1[controller].mount, p.v1[controller].path)
+	}
+	return p.v2
 }
 
 // placeV1 is a mount of version 1, /sys/fs/cgroup/memory say, and the path below it.
 type placeV1 struct{ mount, path string }
 
-// placeOf reads off the kernel where a process stands: a pid, or self.
-func placeOf(pid string) (place, error) {
+// PlaceOf reads off the kernel where a process stands: a pid, or self.
+func PlaceOf(pid string) (Place, error) {
 	own, err := os.ReadFile("/proc/" + pid + "/cgroup")
 	if err != nil {
-		return place{}, err
+		return Place{}, err
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return place{}, err
+		return Place{}, err
 	}
 	return parsePlace(string(own), string(mounts))
 }
 
 // parsePlace takes the contents of /proc/self/cgroup and /proc/self/mountinfo.
-func parsePlace(own, mounts string) (place, error) {
+func parsePlace(own, mounts string) (Place, error) {
 	paths := map[string]string{} // of each controller, "" for version 2
 	for line := range strings.Lines(own) {
 		fields := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
 		if len(fields) != 3 {
-			return place{}, fmt.Errorf("no line of a cgroup file: %q", line)
+			return Place{}, fmt.Errorf("no line of a cgroup file: %q", line)
 		}
 		for name := range strings.SplitSeq(fields[1], ",") {
 			paths[name] = fields[2]
 		}
 	}
-	found := place{v1: map[string]placeV1{}}
+	found := Place{v1: map[string]placeV1{}}
 	for line := range strings.Lines(mounts) {
 		before, after, ok := strings.Cut(line, " - ")
 		mount, kind := strings.Fields(before), strings.Fields(after)

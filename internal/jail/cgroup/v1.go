@@ -1,4 +1,4 @@
-package jail
+package cgroup
 
 import (
 	"errors"
@@ -37,27 +37,27 @@ func newV1(places map[string]placeV1) *hierarchyV1 {
 
 func (h *hierarchyV1) version() string { return "cgroup v1" }
 
-func (h *hierarchyV1) make(name string, b bounds) (group, error) {
+func (h *hierarchyV1) make(name string, b Bounds) (group, error) {
 	var resources specs.LinuxResources
 	var used []string
-	if b.memory > 0 {
+	if b.Memory > 0 {
 		used = append(used, "memory")
-		resources.Memory = &specs.LinuxMemory{Limit: &b.memory}
-		if b.noSwap {
+		resources.Memory = &specs.LinuxMemory{Limit: &b.Memory}
+		if b.NoSwap {
 			if _, err := os.Stat(filepath.Join(h.dir("memory", ""), "memory.memsw.limit_in_bytes")); err != nil {
 				return nil, fmt.Errorf("the kernel does not account swap (swapaccount=1): %w", err)
 			}
-			resources.Memory.Swap = &b.memory // of memory and swap together
+			resources.Memory.Swap = &b.Memory // of memory and swap together
 		}
 	}
-	if b.pids > 0 {
+	if b.Pids > 0 {
 		used = append(used, "pids")
-		resources.Pids = &specs.LinuxPids{Limit: &b.pids}
+		resources.Pids = &specs.LinuxPids{Limit: &b.Pids}
 	}
-	if b.cpu > 0 {
+	if b.CPU > 0 {
 		used = append(used, "cpu")
-		period := uint64(cpuPeriod)
-		resources.CPU = &specs.LinuxCPU{Quota: &b.cpu, Period: &period}
+		period := uint64(CPUPeriod)
+		resources.CPU = &specs.LinuxCPU{Quota: &b.CPU, Period: &period}
 	}
 	for _, controller := range used {
 		if h.subsystems[controller] == nil {

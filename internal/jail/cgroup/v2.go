@@ -1,4 +1,4 @@
-package jail
+package cgroup
 
 import (
 	"errors"
@@ -33,17 +33,17 @@ func newV2(dir string) (*hierarchyV2, error) {
 
 func (h *hierarchyV2) version() string { return "cgroup v2" }
 
-func (h *hierarchyV2) make(name string, b bounds) (group, error) {
+func (h *hierarchyV2) make(name string, b Bounds) (group, error) {
 	resources := cgroup2.Resources{}
-	if b.memory > 0 {
-		resources.Memory = &cgroup2.Memory{Max: &b.memory}
+	if b.Memory > 0 {
+		resources.Memory = &cgroup2.Memory{Max: &b.Memory}
 	}
-	if b.pids > 0 {
-		resources.Pids = &cgroup2.Pids{Max: b.pids}
+	if b.Pids > 0 {
+		resources.Pids = &cgroup2.Pids{Max: b.Pids}
 	}
-	if b.cpu > 0 {
-		period := uint64(cpuPeriod)
-		resources.CPU = &cgroup2.CPU{Max: cgroup2.NewCPUMax(&b.cpu, &period)}
+	if b.CPU > 0 {
+		period := uint64(CPUPeriod)
+		resources.CPU = &cgroup2.CPU{Max: cgroup2.NewCPUMax(&b.CPU, &period)}
 	}
 	if err := h.enable(resources.EnabledControllers()); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (h *hierarchyV2) make(name string, b bounds) (group, error) {
 		return nil, err
 	}
 	g := groupV2{m, filepath.Join(h.dir, name), nil}
-	if b.noSwap {
+	if b.NoSwap {
 		none := int64(0)
 		if _, err = os.Stat(filepath.Join(g.dir, "memory.swap.max")); err == nil {
 			err = m.Update(&cgroup2.Resources{Memory: &cgroup2.Memory{Swap: &none}})
