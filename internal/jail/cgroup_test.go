@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"safepy/internal/jail/cgroup"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/cgroup"
 )
 
 // cgroupPool opens a pool whose jails' memory and processes a cgroup bounds, or skips the test.

@@ -102,6 +102,11 @@ type Limits struct {
 	OpenFiles int
 }
 
+// filesPerMB is how many names a working directory has room for, at both levels.
+const filesPerMB = 64
+
+func (l Limits) diskNames() int { return l.DiskMB * filesPerMB }
+
 // FloodFactor times OutputBytes on one stream end a job: reading on would cost the host more than the script is worth.
 const FloodFactor = 64
 

@@ -91,7 +91,7 @@ func (f *Failure) mention(m *memory, l Limits) {
 // diskFull is for a job whose working directory has no bound of its own.
 func diskFull(l Limits) *Failure {
 	return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
-		"Script execution failed: output limit: more than %d MB or %d files in the working directory", l.DiskMB, l.DiskMB*filesPerMB)}
+		"Script execution failed: output limit: more than %d MB or %d files in the working directory", l.DiskMB, l.diskNames())}
 }
 
 func seconds(d time.Duration) string {

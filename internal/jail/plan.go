@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -213,43 +211,6 @@ func (p *plan) start(w wanted) (*server, error) {
 	return startServer(p, s, w, nil)
 }
 
-// startOnDisk gives a jail at level Process its working directory.
-func (p *plan) startOnDisk(s spec, w wanted) (*server, error) {
-	outside, err := p.makeDirectory(s.ids.job)
-	if err != nil {
-		return nil, err
-	}
-	s.directory = strings.TrimPrefix(outside, p.chroot)
-	cleanup := func() { removeDirectory(outside) }
-	d, err := newDisk(outside, s.ids.job, p.limits)
-	if err != nil {
-		cleanup()
-		return nil, err
-	}
-	v, err := startServer(p, s, w, cleanup)
-	if err != nil {
-		cleanup()
-		return nil, err
-	}
-	if !p.unwatched {
-		v.disk = d
-	}
-	return v, nil
-}
-
-// makeDirectory makes the working directory of a job at level Process, which no other uid can look into.
-func (p *plan) makeDirectory(uid int) (string, error) {
-	parent := filepath.Join(p.chroot, "/tmp")
-	dir, err := os.MkdirTemp(parent, "job-")
-	if err != nil {
-		return "", fmt.Errorf("working directory: %w", err)
-	}
-	if err := os.Chown(dir, uid, uid); err != nil && os.Geteuid() == 0 {
-		return "", fmt.Errorf("working directory: %w", err)
-	}
-	return dir, nil
-}
-
 // command is what starts a jail: the program to execute and its arguments, the name that it goes by first.
 func (p *plan) command(s spec) (path string, args []string, err error) {
 	args = bubblewrapArgs(s)
@@ -276,10 +237,10 @@ func (p *plan) settings(s spec, w wanted) settings {
 	set := settings{
 		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
 		Study: p.study && s.level == Namespaces, Once: s.level == Process,
-		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
+		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), jobUID, jobUID),
 		Rlimits: rlimits(l),
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
-		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
+		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.diskNames(), "open_files": l.OpenFiles},
 		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
 	set.Machine, set.MemoryMB = p.machine, l.MemoryMB

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"safepy/internal/jail/cgroup"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,8 @@ import (
 	elastic "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
+
+	"safepy/internal/jail/cgroup"
 )
 
 // eachKind runs f for a pool of every backend and level that this machine can make.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"safepy/internal/jail/cgroup"
 	"strconv"
 	"time"
+
+	"safepy/internal/jail/cgroup"
 )
 
 // wholeLimits are those of the jail whose bounds as a whole are tried: small, so that going beyond them is quick and takes little

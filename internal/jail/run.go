@@ -92,7 +92,7 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
 		}
 	}
-	if o.Failure == nil && v.disk.overAfter() {
+	if o.Failure == nil && v.quota.Exceeded() {
 		o.Result, o.Failure = nil, diskFull(limits)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
@@ -166,7 +166,7 @@ func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (obse
 	defer timeout.Stop()
 	look := time.NewTimer(m.pause())
 	defer look.Stop()
-	overfull, stopWatching := v.disk.watch(v.jobPID())
+	overfull, stopWatching := v.quota.Watch(v.jobPID())
 	defer stopWatching()
 	var kill <-chan time.Time // when a job that is to end has not said where it is
 	var lost <-chan time.Time
@@ -345,7 +345,7 @@ func (v *server) collect(seen *observation, given []File) (files []File, unnamed
 	left := seen.left
 	seen.left = nil
 	if v.level == Process {
-		left = v.disk.open()
+		left = v.quota.Open()
 	}
 	return collect(left, v.jobUID, given, v.limits)
 }

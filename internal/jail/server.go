@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"safepy/internal/jail/cgroup"
+	"safepy/internal/jail/diskquota"
 	"safepy/internal/jail/procfs"
 	"safepy/internal/jail/seccomp"
 )
@@ -99,7 +100,7 @@ type server struct {
 	cgroup   *cgroup.Group
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
-	disk    *disk // at level Process
+	quota   *diskquota.Quota // of its working directory, at level Process
 	// unweighed is the plan's.
 	unweighed bool
 	jobUID    int // outside

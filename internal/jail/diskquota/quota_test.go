@@ -1,4 +1,4 @@
-package jail
+package diskquota
 
 import (
 	"os"
@@ -8,8 +8,10 @@ import (
 	"testing"
 )
 
+const namesPerMB = 64
+
 // What lies in a directory counts, once and with no link followed, and what cannot be looked at counts as too much.
-func TestDiskUsage(t *testing.T) {
+func TestExceeded(t *testing.T) {
 	elsewhere := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(elsewhere, "large"), make([]byte, 3<<20), 0o600))
 	file := func(size int) func(dir string) error {
@@ -42,7 +44,7 @@ func TestDiskUsage(t *testing.T) {
 			return nil
 		}, true},
 		{"names", func(dir string) error {
-			for i := range filesPerMB + 1 {
+			for i := range namesPerMB + 1 {
 				must(t, os.Symlink("x", filepath.Join(dir, strconv.Itoa(i))))
 			}
 			return nil
@@ -53,21 +55,21 @@ func TestDiskUsage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			must(t, c.make(dir))
-			d, err := newDisk(filepath.Dir(dir), os.Getuid(), Limits{DiskMB: 1})
+			q, err := New(filepath.Dir(dir), os.Getuid(), 1<<20, namesPerMB)
 			must(t, err)
-			d.path = dir
-			if got := d.overAfter(); got != c.over {
-				t.Errorf("over: %t, counted %+v", got, d.inDirectory())
+			q.path = dir
+			if got := q.Exceeded(); got != c.over {
+				t.Errorf("over: %t, counted %+v", got, q.count())
 			}
 		})
 	}
 	t.Run("too many folders in one another", func(t *testing.T) {
 		dir := t.TempDir()
 		must(t, os.MkdirAll(dir+strings.Repeat("/d", deepest+2), 0o700))
-		d, err := newDisk(dir, os.Getuid(), Limits{DiskMB: 64})
+		q, err := New(dir, os.Getuid(), 64<<20, 64*namesPerMB)
 		must(t, err)
-		if !d.overAfter() {
-			t.Errorf("counted %+v", d.inDirectory())
+		if !q.Exceeded() {
+			t.Errorf("counted %+v", q.count())
 		}
 	})
 }
@@ -76,24 +78,5 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// Folders that nobody may open go, too; where they lead to stays.
-func TestRemoveDirectory(t *testing.T) {
-	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
-	must(t, os.Mkdir(elsewhere, 0o500))
-	dir := filepath.Join(t.TempDir(), "job")
-	must(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o700))
-	must(t, os.WriteFile(filepath.Join(dir, "a", "b", "f"), nil, 0o400))
-	must(t, os.Symlink(elsewhere, filepath.Join(dir, "a", "l")))
-	must(t, os.Chmod(filepath.Join(dir, "a", "b"), 0))
-	must(t, os.Chmod(filepath.Join(dir, "a"), 0))
-	removeDirectory(dir)
-	if _, err := os.Lstat(dir); !os.IsNotExist(err) {
-		t.Errorf("%s is still there: %v", dir, err)
-	}
-	if info, err := os.Stat(elsewhere); err != nil || info.Mode().Perm() != 0o500 {
-		t.Errorf("a link was followed: %v, %v", info, err)
 	}
 }
