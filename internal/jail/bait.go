@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/launch"
 )
 
 // bait is what the attacks of Prove try to reach on the host: open to everybody there, so that only the jail is in between.
@@ -145,7 +147,7 @@ func figuresOfHost() []string {
 
 // usersOfHost are the names in its lists of users and groups that a jail's own do not have.
 func usersOfHost() []string {
-	own := []string{"root", "nobody", "nogroup", jobUser}
+	own := []string{"root", "nobody", "nogroup", launch.UserName}
 	users := []string{}
 	for _, path := range []string{"/etc/passwd", "/etc/group"} {
 		text, _ := os.ReadFile(path)
@@ -164,9 +166,9 @@ func (p *plan) others() []string {
 	if p.level == Process && p.chroot != "" {
 		return others
 	}
-	shown := slices.Concat([]string{"/tmp", "/dev", "/proc", "/sys"}, p.root.binds, p.machine.paths())
-	for _, l := range p.root.links {
-		shown = append(shown, l.path, l.target)
+	shown := slices.Concat([]string{"/tmp", "/dev", "/proc", "/sys"}, p.root.Binds, p.machine.paths())
+	for _, l := range p.root.Links {
+		shown = append(shown, l.Path, l.Target)
 	}
 	for _, dir := range []string{"/", "/etc", "/usr", "/usr/bin", "/var"} {
 		entries, err := os.ReadDir(dir)

@@ -60,8 +60,8 @@ func (p *plan) openCgroups(v *server) {
 	p.enforced = p.cgroups.Enforced()
 }
 
-// confine gives a jail a cgroup of its own, before its first child is forked; nothing of it is on a job's way.
-func (p *plan) confine(v *server) (err error) {
+// intoCgroup gives a jail a cgroup of its own, before its first child is forked; nothing of it is on a job's way.
+func (p *plan) intoCgroup(v *server) (err error) {
 	if p.outsideCgroup {
 		return nil
 	}

@@ -3,16 +3,18 @@ package jail
 import (
 	"log/slog"
 	"time"
+
+	"safepy/internal/jail/launch"
 )
 
 // Level is how far a jail is apart from its host.
-type Level string
+type Level = launch.Level
 
 const (
 	// Namespaces: user, pid, mount, network, ipc, uts and cgroup namespaces, fresh for every job.
-	Namespaces Level = "namespaces"
+	Namespaces = launch.Namespaces
 	// Process: the host allows no namespaces; a process of its own uid behind chroot, rlimits and seccomp, used once.
-	Process Level = "process"
+	Process = launch.Process
 )
 
 // CgroupUse says what becomes of a pool where cgroups cannot bound its jails.
@@ -38,11 +40,11 @@ const (
 )
 
 // Backend is the program that builds the jail.
-type Backend string
+type Backend = launch.Backend
 
 const (
-	Nsjail     Backend = "nsjail"
-	Bubblewrap Backend = "bubblewrap"
+	Nsjail     = launch.Nsjail
+	Bubblewrap = launch.Bubblewrap
 )
 
 // Config is what a Pool is made from. Every field has a default, given in its comment.

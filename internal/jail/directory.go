@@ -8,17 +8,18 @@ import (
 	"strings"
 
 	"safepy/internal/jail/diskquota"
+	"safepy/internal/jail/launch"
 )
 
 // startOnDisk gives a jail at level Process its working directory.
-func (p *plan) startOnDisk(s spec, w wanted) (*server, error) {
-	outside, err := p.makeDirectory(s.ids.job)
+func (p *plan) startOnDisk(s launch.Spec, w wanted) (*server, error) {
+	outside, err := p.makeDirectory(s.IDs.Job)
 	if err != nil {
 		return nil, err
 	}
-	s.directory = strings.TrimPrefix(outside, p.chroot)
+	s.Directory = strings.TrimPrefix(outside, p.chroot)
 	cleanup := func() { removeDirectory(outside) }
-	q, err := diskquota.New(outside, s.ids.job, int64(p.limits.DiskMB)<<20, p.limits.diskNames())
+	q, err := diskquota.New(outside, s.IDs.Job, int64(p.limits.DiskMB)<<20, p.limits.diskNames())
 	if err != nil {
 		cleanup()
 		return nil, err

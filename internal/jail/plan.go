@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"sync"
 	"sync/atomic"
 
 	"safepy/internal/jail/cgroup"
+	"safepy/internal/jail/launch"
 	"safepy/internal/jail/seccomp"
 )
 
@@ -19,7 +19,7 @@ type plan struct {
 	program     string
 	level       Level
 	filter      *seccomp.Program // a job's own at this level
-	root        root
+	root        launch.Root
 	libraries   libraries
 	chroot      string
 	sharedUID   SharedUID
@@ -56,7 +56,7 @@ type plan struct {
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
 func newPlan(c Config) (*plan, error) {
-	backend, program, err := findBackend(c.Backend)
+	backend, program, err := launch.FindBackend(c.Backend)
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +64,10 @@ func newPlan(c Config) (*plan, error) {
 		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
-	if p.root, err = findRoot(c.Python); err != nil {
+	if p.root, err = launch.FindRoot(c.Python); err != nil {
 		return nil, err
 	}
-	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), environment, true); err != nil {
+	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), launch.Environment(), true); err != nil {
 		return nil, err
 	}
 	if p.libraries, err = findLibraries(c.Python); err != nil {
@@ -101,33 +101,11 @@ func newPlan(c Config) (*plan, error) {
 
 // layOutRoot puts the small machine's files where jobs of level Process are shown them.
 func (p *plan) layOutRoot() error {
-	m, err := newMachine(p.limits, rlimits(p.limits), environment, false)
+	m, err := newMachine(p.limits, rlimits(p.limits), launch.Environment(), false)
 	if err != nil {
 		return err
 	}
 	return m.layOut(p.chroot)
-}
-
-// findBackend looks for the wanted program on PATH; wanted empty takes nsjail before bubblewrap.
-func findBackend(wanted Backend) (Backend, string, error) {
-	names := map[Backend]string{Nsjail: "nsjail", Bubblewrap: "bwrap"}
-	choices := []Backend{wanted}
-	if wanted == "" {
-		choices = []Backend{Nsjail, Bubblewrap}
-	}
-	for _, b := range choices {
-		name, known := names[b]
-		if !known {
-			return "", "", fmt.Errorf("JAIL is %q; it may be auto, nsjail or bubblewrap", wanted)
-		}
-		if path, err := exec.LookPath(name); err == nil {
-			return b, path, nil
-		}
-	}
-	if wanted != "" {
-		return "", "", fmt.Errorf("JAIL is %s, but %s is not on PATH; install it or set JAIL=auto", wanted, names[wanted])
-	}
-	return "", "", errors.New("neither nsjail nor bwrap is on PATH; install one (Debian: apt-get install bubblewrap)")
 }
 
 // chooseLevel tries levels by starting a jail with nothing preloaded, and takes the first that works.
@@ -201,9 +179,9 @@ type wanted struct {
 // start starts one more jail.
 func (p *plan) start(w wanted) (*server, error) {
 	n := int(p.jails.Add(1))
-	s := spec{
-		program: p.program, level: p.level, root: p.root, chroot: p.chroot, ids: newIDs(n), script: p.script,
-		openFiles: max(p.limits.OpenFiles, 256),
+	s := launch.Spec{
+		Backend: p.backend, Program: p.program, Level: p.level, Root: p.root, Chroot: p.chroot, IDs: launch.NewIDs(n), Script: p.script,
+		OpenFiles: max(p.limits.OpenFiles, 256),
 	}
 	if p.level == Process {
 		return p.startOnDisk(s, w)
@@ -212,19 +190,15 @@ func (p *plan) start(w wanted) (*server, error) {
 }
 
 // command is what starts a jail: the program to execute and its arguments, the name that it goes by first.
-func (p *plan) command(s spec) (path string, args []string, err error) {
-	args = bubblewrapArgs(s)
-	if p.backend == Nsjail {
-		args = nsjailArgs(s)
-	}
+func (p *plan) command(s launch.Spec) (path string, args []string, err error) {
+	args = s.Args()
 	if p.alterArgs != nil {
 		args = p.alterArgs(args)
 	}
-	if s.level != Process || p.unconfined {
+	if s.Level != Process || p.unconfined {
 		return args[0], args, nil
 	}
-	args, err = confined(s, args)
-	return "/proc/self/exe", args, err
+	return s.Confined(args)
 }
 
 // pendingSignals is how many queued signals a job may have. The kernel charges them to the user that has made the jail's namespace as well,
@@ -232,12 +206,12 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 const pendingSignals = 64
 
 // settings tells the runner its part. CPU time is the single job's and comes with it; memory is the worker's to watch.
-func (p *plan) settings(s spec, w wanted) settings {
+func (p *plan) settings(s launch.Spec, w wanted) settings {
 	l := p.limits
 	set := settings{
-		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
-		Study: p.study && s.level == Namespaces, Once: s.level == Process,
-		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), jobUID, jobUID),
+		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.Level == Namespaces,
+		Study: p.study && s.Level == Namespaces, Once: s.Level == Process,
+		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), launch.JobUID, launch.JobUID),
 		Rlimits: rlimits(l),
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
 		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.diskNames(), "open_files": l.OpenFiles},
@@ -245,14 +219,14 @@ func (p *plan) settings(s spec, w wanted) settings {
 	}
 	set.Machine, set.MemoryMB = p.machine, l.MemoryMB
 	switch {
-	case s.level == Process:
+	case s.Level == Process:
 		set.Machine = nil // it lies in the root tree
-		set.Directory = s.directory
-	case s.ids.split:
-		uid := jobUID
+		set.Directory = s.Directory
+	case s.IDs.Split:
+		uid := launch.JobUID
 		set.UID = &uid
 	}
-	if !s.ids.split {
+	if !s.IDs.Split {
 		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
 	}
 	if p.alter != nil {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"safepy/internal/jail/launch"
 )
 
 // Wall is one of the things that hold a job, and whether it stood when it was attacked.
@@ -247,7 +249,7 @@ func leaked(seen map[string]string) string {
 		name, value, _ := strings.Cut(own, "=")
 		for inside, v := range seen {
 			// bubblewrap itself sets PWD, and /tmp is what it may be anywhere.
-			given := inside == "PWD" || slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, inside+"=") })
+			given := inside == "PWD" || slices.ContainsFunc(launch.Environment(), func(e string) bool { return strings.HasPrefix(e, inside+"=") })
 			if !given && (inside == name && v == value || len(value) >= 8 && strings.Contains(v, value)) {
 				return inside
 			}

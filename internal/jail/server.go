@@ -17,14 +17,9 @@ import (
 
 	"safepy/internal/jail/cgroup"
 	"safepy/internal/jail/diskquota"
+	"safepy/internal/jail/launch"
 	"safepy/internal/jail/procfs"
 	"safepy/internal/jail/seccomp"
-)
-
-// The descriptors that a jail inherits beside its standard ones.
-const (
-	controlFD = 3
-	filterFD  = 4
 )
 
 // settings is what boot.py and the server are told.
@@ -110,7 +105,7 @@ type server struct {
 const startTimeout = 60 * time.Second
 
 // startServer starts a jail and waits until its libraries are loaded and its first child is walled.
-func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err error) {
+func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -123,15 +118,15 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	}
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
-		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.ids.job, comeBack: func() error { return nil },
+		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.Level, limits: p.limits,
+		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.IDs.Job, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
 		control.Close()
 		return nil, err
 	}
-	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
+	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.SysProcAttr()}
 	if p.backend == Bubblewrap {
 		filter, err := memfile("filter", p.outerFilter)
 		if err != nil {
@@ -167,7 +162,7 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	if err := v.boot(p, set, w.givesWay); err != nil {
 		return nil, err
 	}
-	if err = p.confine(v); err != nil {
+	if err = p.intoCgroup(v); err != nil {
 		return nil, err
 	}
 	if v.level == Process {

@@ -1,4 +1,4 @@
-package jail
+package launch
 
 import (
 	"errors"
@@ -11,20 +11,21 @@ import (
 	"strings"
 )
 
-// root is what a jail's read-only file system holds: Python, its libraries, and nothing else of the host.
-type root struct {
-	// python is the interpreter itself, every symlink followed.
-	python string
-	// binds are host paths shown read-only at the same place; links are symlinks of the host, made again.
-	binds []string
-	links []link
+// Root is what a jail's read-only file system holds: Python, its libraries, and nothing else of the host.
+type Root struct {
+	// Python is the interpreter itself, every symlink followed.
+	Python string
+	// Binds are host paths shown read-only at the same place; Links are symlinks of the host, made again.
+	Binds []string
+	Links []Link
 }
 
-type link struct{ path, target string }
+// Link is a symlink and what it points to.
+type Link struct{ Path, Target string }
 
 // Beside the interpreter's own folders: the shared libraries and how they are found, time zones, the locale of the jail's environment,
 // terminals, certificates, and the data that Debian keeps apart from its Python packages. What a host does not have is left out; what
-// it has that is its own (users, hosts, figures of its kernel) is not here but in machine.go.
+// it has that is its own (users, hosts, figures of its kernel) is not here but among the small machine's files of package jail.
 var sharedPaths = []string{
 	"/lib", "/lib64", "/usr/lib64",
 	"/etc/alternatives", "/etc/ld.so.cache",
@@ -33,40 +34,40 @@ var sharedPaths = []string{
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
 }
 
-// findRoot asks the interpreter where its libraries are. It runs Python outside a jail, on no input at all.
-func findRoot(python string) (root, error) {
+// FindRoot asks the interpreter where its libraries are. It runs Python outside a jail, on no input at all.
+func FindRoot(python string) (Root, error) {
 	// What is mapped names libpython, which lies beside no package where Python was not installed by the distribution.
 	const question = `import sys, sysconfig
 mapped = {l.split(None, 5)[5].strip() for l in open("/proc/self/maps") if ".so" in l}
 print("\n".join(sorted({sys.executable, *map(sysconfig.get_path, ("stdlib", "platstdlib")), *sys.path, *mapped} - {""})))`
 	out, err := exec.Command(python, "-I", "-c", question).Output()
 	if err != nil {
-		return root{}, fmt.Errorf("%s does not run (set JAIL_PYTHON to a Python 3.11 or newer): %w", python, err)
+		return Root{}, fmt.Errorf("%s does not run (set JAIL_PYTHON to a Python 3.11 or newer): %w", python, err)
 	}
 	own, err := filepath.EvalSymlinks(python)
 	if err != nil {
-		return root{}, fmt.Errorf("find python: %w", err)
+		return Root{}, fmt.Errorf("find python: %w", err)
 	}
-	r := root{python: own}
+	r := Root{Python: own}
 	paths := append(strings.Fields(string(out)), sharedPaths...)
 	libraries, err := filepath.Glob("/usr/lib/*-linux-gnu*")
 	if err != nil {
-		return root{}, err
+		return Root{}, err
 	}
 	for _, path := range append(paths, libraries...) {
 		if err := r.add(path); err != nil {
-			return root{}, err
+			return Root{}, err
 		}
 	}
 	if err := r.add(own); err != nil {
-		return root{}, err
+		return Root{}, err
 	}
-	r.binds = withoutNested(r.binds)
+	r.Binds = withoutNested(r.Binds)
 	return r, nil
 }
 
 // add takes up a path, or, where it is a symlink, the link and what it points to.
-func (r *root) add(path string) error {
+func (r *Root) add(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -75,7 +76,7 @@ func (r *root) add(path string) error {
 		return fmt.Errorf("look at %s: %w", path, err)
 	}
 	if info.Mode()&fs.ModeSymlink == 0 {
-		r.binds = append(r.binds, path)
+		r.Binds = append(r.Binds, path)
 		return nil
 	}
 	target, err := os.Readlink(path)
@@ -85,9 +86,9 @@ func (r *root) add(path string) error {
 	if strings.HasPrefix(path, "/dev/") {
 		return nil
 	}
-	l := link{path: path, target: target}
-	if !slices.Contains(r.links, l) {
-		r.links = append(r.links, l)
+	l := Link{Path: path, Target: target}
+	if !slices.Contains(r.Links, l) {
+		r.Links = append(r.Links, l)
 	}
 	// /lib -> usr/lib must not bring in all of /usr/lib: its parts are listed by themselves.
 	resolved, err := filepath.EvalSymlinks(path)
@@ -111,18 +112,18 @@ func withoutNested(paths []string) []string {
 }
 
 // parents are the directories that the binds and links lie in, outer before inner.
-func (r root) parents() []string {
+func (r Root) parents() []string {
 	var dirs []string
 	add := func(path string) {
 		for dir := filepath.Dir(path); dir != "/"; dir = filepath.Dir(dir) {
 			dirs = append(dirs, dir)
 		}
 	}
-	for _, path := range r.binds {
+	for _, path := range r.Binds {
 		add(path)
 	}
-	for _, l := range r.links {
-		add(l.path)
+	for _, l := range r.Links {
+		add(l.Path)
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)

@@ -1,4 +1,4 @@
-package jail
+package launch
 
 import (
 	"os"
@@ -24,7 +24,7 @@ func TestWithoutNested(t *testing.T) {
 }
 
 func TestParents(t *testing.T) {
-	r := root{binds: []string{"/usr/lib/python3", "/dev/null"}, links: []link{{path: "/usr/share/a/b"}, {path: "/lib"}}}
+	r := Root{Binds: []string{"/usr/lib/python3", "/dev/null"}, Links: []Link{{Path: "/usr/share/a/b"}, {Path: "/lib"}}}
 	if got, want := r.parents(), []string{"/dev", "/usr", "/usr/lib", "/usr/share", "/usr/share/a"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -44,18 +44,18 @@ func TestRootAdd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var r root
+	var r Root
 	for _, name := range []string{"missing", "twice", "direct", "dangling", "loop"} {
 		if err := r.add(at(name)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if want := []string{at("real"), at("real")}; !slices.Equal(r.binds, want) {
-		t.Errorf("binds %q, want %q", r.binds, want)
+	if want := []string{at("real"), at("real")}; !slices.Equal(r.Binds, want) {
+		t.Errorf("binds %q, want %q", r.Binds, want)
 	}
-	for _, want := range []link{{at("twice"), "direct"}, {at("direct"), "real"}, {at("dangling"), "nothing"}} {
-		if !slices.Contains(r.links, want) {
-			t.Errorf("no link %+v in %+v", want, r.links)
+	for _, want := range []Link{{at("twice"), "direct"}, {at("direct"), "real"}, {at("dangling"), "nothing"}} {
+		if !slices.Contains(r.Links, want) {
+			t.Errorf("no link %+v in %+v", want, r.Links)
 		}
 	}
 	if err := r.add(at("real/below")); err == nil {
@@ -69,21 +69,21 @@ func TestFindRoot(t *testing.T) {
 	if _, err := os.Stat(python); err != nil {
 		t.Skip("no Python: ", err)
 	}
-	r, err := findRoot(python)
+	r, err := FindRoot(python)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range append(r.binds, r.python) {
+	for _, path := range append(r.Binds, r.Python) {
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, private := range []string{"/", "/etc", "/proc", "/sys", "/dev", "/home", "/root", "/var", "/run", "/usr", "/usr/bin", "/usr/lib", "/tmp"} {
-		if slices.Contains(r.binds, private) {
+		if slices.Contains(r.Binds, private) {
 			t.Errorf("all of %s is shown", private)
 		}
 	}
-	if _, err := findRoot("/bin/false"); err == nil || !strings.Contains(err.Error(), "JAIL_PYTHON") {
+	if _, err := FindRoot("/bin/false"); err == nil || !strings.Contains(err.Error(), "JAIL_PYTHON") {
 		t.Errorf("a Python that does not run: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package jail
+package launch
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
+	"github.com/moby/sys/reexec"
 )
 
 // confineName is the name under which this program starts itself anew to be confined by Landlock before it becomes nsjail. What is
@@ -22,10 +23,11 @@ type confinement struct {
 	Directory string   `json:"directory"`
 }
 
+// What is started under that name does nothing else, whichever program of ours it is, a test's as well; so it is not left to main.
 func init() {
-	if os.Args[0] == confineName {
-		fmt.Fprintln(os.Stderr, "confine:", becomeConfined(os.Args[1:]))
-		os.Exit(1)
+	reexec.Register(confineName, func() { fmt.Fprintln(os.Stderr, "confine:", becomeConfined(os.Args[1:])) })
+	if reexec.Init() {
+		os.Exit(1) // what has become confined is nsjail by now
 	}
 }
 
@@ -56,21 +58,21 @@ func existing(paths []string, directories bool) []string {
 	})
 }
 
-// confined is the command line that starts args behind Landlock.
-func confined(s spec, args []string) ([]string, error) {
-	c := confinement{Program: []string{s.program, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"}, Directory: s.chroot + s.directory}
-	if s.chroot != "" {
-		c.Read = []string{s.chroot}
+// Confined is what starts args behind Landlock: the program to execute, and its arguments, the name that it goes by first.
+func (s Spec) Confined(args []string) (path string, confined []string, err error) {
+	c := confinement{Program: []string{s.Program, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"}, Directory: s.Chroot + s.Directory}
+	if s.Chroot != "" {
+		c.Read = []string{s.Chroot}
 	} else {
-		c.Read = s.root.binds
-		c.Program = []string{s.program}
+		c.Read = s.Root.Binds
+		c.Program = []string{s.Program}
 	}
 	for _, device := range []string{"null", "zero", "full"} {
-		c.Devices = append(c.Devices, s.chroot+"/dev/"+device)
+		c.Devices = append(c.Devices, s.Chroot+"/dev/"+device)
 	}
 	blob, err := json.Marshal(c)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return append([]string{confineName, string(blob)}, args...), nil
+	return reexec.Self(), append([]string{confineName, string(blob)}, args...), nil
 }

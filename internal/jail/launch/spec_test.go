@@ -1,4 +1,4 @@
-package jail
+package launch
 
 import (
 	"os"
@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var testRoot = root{
-	python: "/usr/bin/python3.11", binds: []string{"/dev/null", "/usr/bin/python3.11", "/usr/lib/python3"},
-	links: []link{{path: "/lib", target: "usr/lib"}, {path: "/usr/share/x/y", target: "/z"}},
+var testRoot = Root{
+	Python: "/usr/bin/python3.11", Binds: []string{"/dev/null", "/usr/bin/python3.11", "/usr/lib/python3"},
+	Links: []Link{{Path: "/lib", Target: "usr/lib"}, {Path: "/usr/share/x/y", Target: "/z"}},
 }
 
-func testSpec(program string) spec {
-	return spec{program: program, level: Namespaces, root: testRoot, ids: ids{split: true, server: 5000, job: 5001}, script: "boot()", openFiles: 300}
+func testSpec(program string) Spec {
+	return Spec{Program: program, Level: Namespaces, Root: testRoot, IDs: IDs{Split: true, Server: 5000, Job: 5001}, Script: "boot()", OpenFiles: 300}
 }
 
 // has reports whether args hold the words in a row.
@@ -50,7 +50,7 @@ func TestNsjailArgs(t *testing.T) {
 			t.Errorf("%s at level namespaces", word)
 		}
 	}
-	s.ids = ids{server: 777, job: 777}
+	s.IDs = IDs{Server: 777, Job: 777}
 	if args := nsjailArgs(s); !has(args, "--user", "1000:777:1") || strings.Contains(strings.Join(args, " "), "--user 0:") {
 		t.Errorf("without privilege one id can be mapped: %q", args)
 	}
@@ -58,7 +58,7 @@ func TestNsjailArgs(t *testing.T) {
 
 func TestNsjailArgsOfProcess(t *testing.T) {
 	s := testSpec("nsjail")
-	s.level, s.directory, s.chroot = Process, "/tmp/job-1", "/srv/root"
+	s.Level, s.Directory, s.Chroot = Process, "/tmp/job-1", "/srv/root"
 	args := nsjailArgs(s)
 	for _, words := range [][]string{
 		{"--user", "5001"}, {"--group", "5001"}, {"--cwd", "/tmp/job-1"}, {"--chroot", "/srv/root"}, {"--env", "HOME=/tmp/job-1"}, {"--env", "TMPDIR=/tmp/job-1"},
@@ -73,7 +73,7 @@ func TestNsjailArgsOfProcess(t *testing.T) {
 			t.Errorf("%s at level process", word)
 		}
 	}
-	s.chroot = ""
+	s.Chroot = ""
 	if slices.Contains(nsjailArgs(s), "--chroot") {
 		t.Error("a chroot to nowhere")
 	}
@@ -105,7 +105,7 @@ func TestBubblewrapArgs(t *testing.T) {
 	if slices.Index(args, "--remount-ro") < slices.Index(args, "--ro-bind") {
 		t.Error("the root is read-only before it is built")
 	}
-	s.ids = ids{server: 777, job: 777}
+	s.IDs = IDs{Server: 777, Job: 777}
 	if args := bubblewrapArgs(s); !has(args, "--unshare-user", "--uid", "1000", "--gid", "1000") {
 		t.Errorf("without privilege: %q", args)
 	}
@@ -113,28 +113,30 @@ func TestBubblewrapArgs(t *testing.T) {
 
 func TestSysProcAttr(t *testing.T) {
 	s := testSpec("")
-	if attr := s.sysProcAttr(Nsjail); attr.Cloneflags&unix.CLONE_NEWUSER != 0 || !attr.Setpgid {
+	s.Backend = Nsjail
+	if attr := s.SysProcAttr(); attr.Cloneflags&unix.CLONE_NEWUSER != 0 || !attr.Setpgid {
 		t.Errorf("nsjail: %+v", attr)
 	}
 	for _, backend := range []Backend{Nsjail, Bubblewrap} {
-		if attr := s.sysProcAttr(backend); attr.Pdeathsig != syscall.SIGKILL {
+		s.Backend = backend
+		if attr := s.SysProcAttr(); attr.Pdeathsig != syscall.SIGKILL {
 			t.Errorf("%s outlives its worker: %+v", backend, attr)
 		}
 	}
-	attr := s.sysProcAttr(Bubblewrap)
+	attr := s.SysProcAttr()
 	want := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 5000, Size: 1}, {ContainerID: 1000, HostID: 5001, Size: 1}}
 	if attr.Cloneflags&unix.CLONE_NEWUSER == 0 || !slices.Equal(attr.UidMappings, want) || !slices.Equal(attr.GidMappings, want) {
 		t.Errorf("bubblewrap: %+v", attr)
 	}
-	s.ids.split = false
-	if attr := s.sysProcAttr(Bubblewrap); attr.Cloneflags&unix.CLONE_NEWUSER != 0 {
+	s.IDs.Split = false
+	if attr := s.SysProcAttr(); attr.Cloneflags&unix.CLONE_NEWUSER != 0 {
 		t.Errorf("bubblewrap without privilege makes its own namespace: %+v", attr)
 	}
 }
 
 func TestNewIDs(t *testing.T) {
 	if os.Geteuid() != 0 {
-		if i := newIDs(1); i.split || i.job != os.Geteuid() {
+		if i := NewIDs(1); i.Split || i.Job != os.Geteuid() {
 			t.Errorf("%+v", i)
 		}
 		return
@@ -143,13 +145,13 @@ func TestNewIDs(t *testing.T) {
 	t.Logf("%d identities from %d", span.count, span.first)
 	seen := map[int]bool{}
 	for n := range min(span.count/2, 20_000) {
-		i := newIDs(n)
-		if !i.split || i.server == i.job || seen[i.server] || seen[i.job] {
+		i := NewIDs(n)
+		if !i.Split || i.Server == i.Job || seen[i.Server] || seen[i.Job] {
 			t.Fatalf("jail %d: %+v", n, i)
 		}
-		if min(i.server, i.job) < span.first || max(i.server, i.job) >= span.first+span.count {
+		if min(i.Server, i.Job) < span.first || max(i.Server, i.Job) >= span.first+span.count {
 			t.Fatalf("jail %d: %+v is not of %+v", n, i, span)
 		}
-		seen[i.server], seen[i.job] = true, true
+		seen[i.Server], seen[i.Job] = true, true
 	}
 }
