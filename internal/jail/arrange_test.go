@@ -12,7 +12,7 @@ func TestArrange(t *testing.T) {
 	eachPlan(t, Config{Preload: []string{"numpy", "pandas"}}, nil, func(t *testing.T, c Config, plan *plan) {
 		p := planPool(t, c, plan)
 		moved := movedRun(t, idleServer(p).pid)
-		plan.alter = python("import ctypes\nclass Without(ctypes.PyDLL):\n    def __getattr__(self, name):\n" +
+		plan.faults.settings = python("import ctypes\nclass Without(ctypes.PyDLL):\n    def __getattr__(self, name):\n" +
 			"        if name == 'getcontext':\n            raise AttributeError(name)\n        return super().__getattr__(name)\nctypes.PyDLL = Without")
 		stays := planPool(t, c, plan)
 		if movedRun(t, idleServer(stays).pid) {

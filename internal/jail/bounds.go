@@ -42,8 +42,8 @@ func (p *plan) bounds(pid int) cgroup.Bounds {
 		Memory: l.memory() + int64(l.DiskMB)<<20 + copied + kernelRoom, NoSwap: true,
 		Pids: int64(l.Threads) + fewProcesses, CPU: cgroup.CPUPeriod,
 	}
-	if p.alterBounds != nil {
-		p.alterBounds(&b)
+	if p.faults.bounds != nil {
+		p.faults.bounds(&b)
 	}
 	return b
 }
@@ -62,7 +62,7 @@ func (p *plan) openCgroups(v *server) {
 
 // intoCgroup gives a jail a cgroup of its own, before its first child is forked; nothing of it is on a job's way.
 func (p *plan) intoCgroup(v *server) (err error) {
-	if p.outsideCgroup {
+	if p.faults.noCgroup {
 		return nil
 	}
 	v.cgroup, err = p.cgroups.Put(v.pid, p.bounds(v.pid))

@@ -29,7 +29,7 @@ func (p *plan) startOnDisk(s launch.Spec, w wanted) (*server, error) {
 		cleanup()
 		return nil, err
 	}
-	if !p.unwatched {
+	if !p.faults.noQuota {
 		v.quota = q
 	}
 	return v, nil

@@ -31,7 +31,7 @@ type memory struct {
 	sharedUntil      time.Time
 	// took is how long the latest look took.
 	took      time.Duration
-	unweighed bool
+	unlimited bool
 }
 
 // touched is how long a job needs at least to take so much.
@@ -84,7 +84,7 @@ func warnOfRefusals(log *slog.Logger) {
 
 // weigh takes what the process has before its job, which it must not have been sent yet: it could take more before it is looked at.
 func (v *server) weigh(l Limits) *memory {
-	m := &memory{limit: l.memory(), statm: -1, unweighed: v.unweighed}
+	m := &memory{limit: l.memory(), statm: -1, unlimited: v.noMemoryLimit}
 	if base, err := m.read(v.jobPID()); err == nil {
 		v.base = base
 	} else if v.base.Resident == 0 { // the server's word that it has forked is on its way; a fork has what its server has
@@ -125,7 +125,7 @@ func (m *memory) look(pid int) fill {
 	m.took = time.Since(begun)
 	m.peak = max(m.peak, m.used)
 	switch {
-	case m.unweighed || m.used <= m.limit:
+	case m.unlimited || m.used <= m.limit:
 		return inside
 	case m.asked == 0:
 		m.asked = m.used

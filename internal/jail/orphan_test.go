@@ -19,7 +19,7 @@ func TestOrphans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan.alter = python("while True: pass")
+		plan.faults.settings = python("while True: pass")
 		plan.start(wanted{})
 		return
 	}

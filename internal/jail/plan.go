@@ -43,15 +43,7 @@ type plan struct {
 	experience *experience
 	// machine is what jails have beside the host's files.
 	machine *machine
-	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
-	alter     func(*settings)
-	alterArgs func([]string) []string
-	// unwatched leaves jobs at level Process as much room on disk as there is, unweighed leaves jobs all memory, unconfined leaves Landlock
-	// away: for tests of Prove.
-	unwatched, unweighed, unconfined bool
-	// alterBounds changes what is asked of a jail's cgroup, outsideCgroup leaves the jail out of any: likewise.
-	alterBounds   func(*cgroup.Bounds)
-	outsideCgroup bool
+	faults  faultInjection
 }
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
@@ -192,10 +184,10 @@ func (p *plan) start(w wanted) (*server, error) {
 // command is what starts a jail: the program to execute and its arguments, the name that it goes by first.
 func (p *plan) command(s launch.Spec) (path string, args []string, err error) {
 	args = s.Args()
-	if p.alterArgs != nil {
-		args = p.alterArgs(args)
+	if p.faults.args != nil {
+		args = p.faults.args(args)
 	}
-	if s.Level != Process || p.unconfined {
+	if s.Level != Process || p.faults.noLandlock {
 		return args[0], args, nil
 	}
 	return s.Confined(args)
@@ -229,8 +221,8 @@ func (p *plan) settings(s launch.Spec, w wanted) settings {
 	if !s.IDs.Split {
 		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
 	}
-	if p.alter != nil {
-		p.alter(&set)
+	if p.faults.settings != nil {
+		p.faults.settings(&set)
 	}
 	return set
 }

@@ -102,7 +102,7 @@ func TestStartGivesWay(t *testing.T) {
 			t.Skip("on this host a process cannot come back")
 		}
 		usual := niceness(t, v.pid)
-		p.alter = python("while True: pass") // it never gets ready
+		p.faults.settings = python("while True: pass") // it never gets ready
 		var starting sync.WaitGroup
 		starting.Go(func() { p.start(wanted{givesWay: true}) })
 		eventually(t, "a jail that starts gives way", func() bool {

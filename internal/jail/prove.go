@@ -113,13 +113,7 @@ func (p *Pool) verdict(found map[string]string) ([]Wall, error) {
 // proving opens a pool of the same kind with one slot and nothing preloaded.
 func (p *Pool) proving(ctx context.Context, plan plan, alter func(*settings)) (*Pool, error) {
 	plan.denied, plan.limits.Timeout = nil, attackTimeout
-	before := plan.alter
-	plan.alter = func(s *settings) {
-		if before != nil {
-			before(s)
-		}
-		alter(s)
-	}
+	plan.faults = plan.faults.withSettings(alter)
 	c := p.config
 	c.Slots, c.Spare, c.Preload, c.Denied, c.Logger = 1, 0, nil, nil, slog.New(slog.DiscardHandler)
 	return openAs(ctx, c, &plan)

@@ -86,7 +86,7 @@ var removals = []removal{
 		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
 	}},
 	{wall: "other processes, named", kinds: everywhere, settings: letting("sched_getaffinity")},
-	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.unconfined = true }, root: true, args: asRoot},
+	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.faults.noLandlock = true }, root: true, args: asRoot},
 	{wall: "other processes, named", kinds: once, settings: letting("clock_gettime")},
 	{wall: "metadata of files", kinds: []string{"bubblewrap"}, settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},
 	{wall: "metadata of files", kinds: once, settings: letting("utimensat")},
@@ -106,7 +106,7 @@ var removals = []removal{
 	{wall: "size of a file", kinds: []string{"nsjail"}, settings: limit("FSIZE", 1<<40)},
 	{wall: "size of a file", kinds: once, settings: limit("FSIZE", 1<<40), says: "output limit: more than"}, // the wall behind it
 	{wall: "no core files", settings: limit("CORE", 1<<20), args: replace("--rlimit_core", "100")},
-	{wall: "memory", kinds: everywhere, plan: func(p *plan) { p.unweighed = true }},
+	{wall: "memory", kinds: everywhere, plan: func(p *plan) { p.faults.noMemoryLimit = true }},
 	{wall: "address space", settings: func(s *settings) { delete(s.Rlimits, "AS") }},
 	{wall: "CPU time", settings: python("import resource; resource.RLIMIT_CPU = resource.RLIMIT_RSS")},
 	{wall: "size of the working directory", kinds: []string{"nsjail"}, settings: func(s *settings) {
@@ -128,15 +128,15 @@ var removals = []removal{
 	{wall: "the kernel's /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
 	{wall: "users of the host", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc/passwd")},
 	{wall: "users of the host", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc/passwd", "/etc/passwd", "--remount-ro", "/")},
-	{wall: "users of the host", kinds: once, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "users of the host", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
 	{wall: "host files", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc")},
 	{wall: "host files", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc", "/etc", "--remount-ro", "/")},
 	{wall: "read-only root", kinds: []string{"nsjail"}, args: insert("--rw")},
 	{wall: "read-only root", kinds: []string{"bubblewrap"}, args: drop("--remount-ro")},
-	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.unwatched = true }},
-	{wall: "host files", kinds: once, plan: func(p *plan) { p.unconfined = true }},
-	{wall: "the kernel's /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
-	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.unconfined = true }, settings: func(s *settings) {
+	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.faults.noQuota = true }},
+	{wall: "host files", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
+	{wall: "the kernel's /proc", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
+	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }, settings: func(s *settings) {
 		s.Directory = shared
 	}},
 	{wall: "another user", kinds: once, root: true, args: asRoot},
@@ -144,9 +144,9 @@ var removals = []removal{
 		settings: without(`if name == "capset": return lambda *a: 0`, "")},
 	{wall: "no new privileges", kinds: once, says: "walls: ", args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args)
-	}, plan: func(p *plan) { p.unconfined = true }, // Landlock asks for it
+	}, plan: func(p *plan) { p.faults.noLandlock = true }, // Landlock asks for it
 		settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
-	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.faults.noLandlock = true }},
 	{wall: "other processes, signalled", kinds: fresh, settings: func(s *settings) {
 		outside(s)
 		if s.UID != nil { // else it has the server's already
@@ -173,7 +173,7 @@ os.chdir = behind`)},
 	{wall: "jail's swap", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.NoSwap = false })},
 	{wall: "jail's processes", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
 	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.CPU = 0 })},
-	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) { p.outsideCgroup = true }},
+	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) { p.faults.noCgroup = true }},
 	{wall: "worker's environment", kinds: []string{"nsjail", "process"}, args: insert("--env", "OTHER=a secret of the worker")},
 	{wall: "worker's environment", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
 }
@@ -210,7 +210,7 @@ os.fork, signal.pidfd_send_signal = lambda: born(fork()), end`)
 
 // bounding changes what is asked of the cgroups.
 func bounding(change func(*cgroup.Bounds)) func(*plan) {
-	return func(p *plan) { p.alterBounds = change }
+	return func(p *plan) { p.faults.bounds = change }
 }
 
 // partsByWall are the parts of the proof that try each wall: what tries the others need not run where one is taken away.
@@ -249,7 +249,7 @@ func TestProveNotices(t *testing.T) {
 					t.Skip("not root")
 				}
 				broken := *p.plan
-				broken.alter, broken.alterArgs = r.settings, r.args
+				broken.faults.settings, broken.faults.args = r.settings, r.args
 				if r.plan != nil {
 					r.plan(&broken)
 				}

@@ -38,7 +38,7 @@ func (p *Pool) attackWhole(ctx context.Context, _ *bait) (map[string]string, err
 	}
 	plan := *p.plan
 	plan.cgroupLimits = wholeLimits
-	plan.limits.DiskMB, plan.unweighed = wholeLimits.DiskMB, true
+	plan.limits.DiskMB, plan.faults.noMemoryLimit = wholeLimits.DiskMB, true
 	own, err := p.proving(ctx, plan, func(s *settings) {
 		s.Rehearse, s.Study = false, false
 		delete(s.Rlimits, "NPROC")

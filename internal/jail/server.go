@@ -96,9 +96,9 @@ type server struct {
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	quota   *diskquota.Quota // of its working directory, at level Process
-	// unweighed is the plan's.
-	unweighed bool
-	jobUID    int // outside
+	// noMemoryLimit is the plan's.
+	noMemoryLimit bool
+	jobUID        int // outside
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
@@ -119,7 +119,7 @@ func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, e
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.Level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.IDs.Job, comeBack: func() error { return nil },
+		started: time.Now(), life: 1, cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {

@@ -47,7 +47,7 @@ func TestStudySparesFaults(t *testing.T) {
 func TestStudyOfQuickChildren(t *testing.T) {
 	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, plan *plan) {
 		pinningPool(t, c, plan)
-		plan.alter = python("import socket, time\nsend = socket.socket.sendmsg\n" +
+		plan.faults.settings = python("import socket, time\nsend = socket.socket.sendmsg\n" +
 			"def late(self, *parts):\n    time.sleep(0.05)\n    return send(self, *parts)\nsocket.socket.sendmsg = late")
 		if idleServer(planPool(t, c, plan)).pinned == 0 {
 			t.Error("nothing is pinned")
@@ -60,7 +60,7 @@ func TestStudyRefused(t *testing.T) {
 	refuse := func(plan *plan) {
 		const call = "io_uring_setup"
 		plan.outerFilter = answering(plan.outerFilter, call, bpf.RetConstant{Val: uint32(elastic.ActionErrno | elastic.Action(syscall.EPERM))})
-		plan.alterArgs = func(args []string) []string {
+		plan.faults.args = func(args []string) []string {
 			if i := slices.Index(args, "--seccomp_string"); i >= 0 {
 				args[i+1] = strings.Replace(args[i+1], "{ ", "{ "+call+", ", 1)
 			}
