@@ -41,7 +41,7 @@ func cgroupPool(t *testing.T, c Config) *Pool {
 // withoutLook lifts the memory limit of every job to come, so that only the cgroup bounds its memory.
 func withoutLook(p *Pool) {
 	p.work.Wait() // until every jail is idle
-	for _, r := range p.racks() {
+	for _, r := range p.warmPools() {
 		r.mu.Lock()
 		for _, v := range r.idle {
 			v.limits.MemoryMB = 64 << 10
@@ -69,7 +69,7 @@ func wantResult(t *testing.T, p *Pool, script, want string) {
 // servers are the pids of the fork servers that are idle.
 func servers(p *Pool) []int {
 	var all []int
-	for _, r := range p.racks() {
+	for _, r := range p.warmPools() {
 		r.mu.Lock()
 		for _, v := range r.idle {
 			all = append(all, v.pid)

@@ -1,6 +1,8 @@
 package jail
 
-import "safepy/internal/jail/cgroup"
+import (
+	"safepy/internal/jail/cgroup"
+)
 
 // faultInjection takes walls away: for Prove, which tries what lies behind one, and for tests of what Prove notices. The zero value takes
 // none, and no setting leads here.

@@ -40,12 +40,12 @@ func TestOrphans(t *testing.T) {
 			})
 		})
 		worker.Process.Kill()
-		eventually(t, "the jail is gone", func() bool { return !slices.ContainsFunc(jail, running) })
+		eventually(t, "the jail is gone", func() bool { return !slices.ContainsFunc(jail, isRunning) })
 	})
 }
 
-// running reports whether a process is there and has not ended.
-func running(pid int) bool {
+// isRunning reports whether a process is there and has not ended.
+func isRunning(pid int) bool {
 	fields := procfs.StatFields(pid)
 	return len(fields) > 0 && fields[0] != "Z"
 }

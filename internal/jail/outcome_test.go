@@ -13,11 +13,11 @@ import (
 var testLimits = Limits{Timeout: 2 * time.Second, MemoryMB: 64, OutputBytes: 1 << 20, ResultBytes: 1 << 10, Files: 4, FilesBytes: 1 << 10}
 
 const (
-	exited0  = syscall.WaitStatus(0)
-	exited3  = syscall.WaitStatus(3 << 8)
-	killed   = syscall.WaitStatus(syscall.SIGKILL)
-	faulted  = syscall.WaitStatus(syscall.SIGSEGV)
-	overTime = syscall.WaitStatus(syscall.SIGXCPU)
+	exited0   = syscall.WaitStatus(0)
+	exited3   = syscall.WaitStatus(3 << 8)
+	bySIGKILL = syscall.WaitStatus(syscall.SIGKILL)
+	faulted   = syscall.WaitStatus(syscall.SIGSEGV)
+	overTime  = syscall.WaitStatus(syscall.SIGXCPU)
 )
 
 func judge(seen observation, sent []byte, script string) Outcome {
@@ -50,11 +50,11 @@ func TestJudge(t *testing.T) {
 		{name: "a result, then a signal", seen: observation{status: faulted}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV"},
 		{name: "a result, but over its time", seen: observation{cause: byTimeout, status: exited0}, sent: "w{}\n1", code: Timeout, message: "Script execution failed: timeout: still running after 2 s"},
 		{name: "a result, but too much output", seen: observation{cause: byFlood, status: exited0}, sent: "w{}\n1", code: OutputLimit, message: "Script execution failed: output limit: more than 64 MiB"},
-		{name: "canceled", seen: observation{cause: byCancel, status: killed}, sent: "w", code: Crashed, message: "Script execution failed: it was ended before it was done"},
-		{name: "killed by itself", seen: observation{status: killed, cpu: time.Second}, sent: "w", code: Crashed, message: "Script execution failed: the process was killed by SIGKILL"},
-		{name: "killed for its CPU time", seen: observation{status: killed, cpu: 3 * time.Second}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 3 s of CPU time"},
+		{name: "canceled", seen: observation{cause: byCancel, status: bySIGKILL}, sent: "w", code: Crashed, message: "Script execution failed: it was ended before it was done"},
+		{name: "killed by itself", seen: observation{status: bySIGKILL, cpu: time.Second}, sent: "w", code: Crashed, message: "Script execution failed: the process was killed by SIGKILL"},
+		{name: "killed for its CPU time", seen: observation{status: bySIGKILL, cpu: 3 * time.Second}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 3 s of CPU time"},
 		{name: "told of its CPU time", seen: observation{status: overTime, cpu: 2500 * time.Millisecond}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 2.5 s of CPU time"},
-		{name: "killed for its memory", seen: observation{status: killed, ranOut: true}, sent: "w", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
+		{name: "killed for its memory", seen: observation{status: bySIGKILL, ranOut: true}, sent: "w", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
 		{name: "a crash with its place", seen: observation{status: faulted}, sent: trace, code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV (line 2)", line: 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestLocateAtEnd(t *testing.T) {
 		"nobody of the script's": {"wThread 0x01 (most recent call first):\n  File \"/usr/lib/x.py\", line 1 in run\n\n" +
 			"Current thread 0x02 (most recent call first):\n  File \"script.py\", line 1 in early\n" + ending + "join_threads\n", "give it an end", 0},
 	} {
-		o := judge(observation{cause: byTimeout, status: killed, limits: testLimits}, []byte(c.sent), script)
+		o := judge(observation{cause: byTimeout, status: bySIGKILL, limits: testLimits}, []byte(c.sent), script)
 		f := o.Failure
 		if f.Code != Timeout || !strings.Contains(f.Message, "2 s: main() had returned, ") || !strings.HasSuffix(f.Message, c.message) || f.Line != c.line {
 			t.Errorf("%s: %+v", name, f)

@@ -25,7 +25,7 @@ type Pool struct {
 	slots chan struct{}
 	// plain serves scripts that reach no library, loaded those that reach what it has, full all others. Two are the same where the one
 	// would have no more than the other.
-	plain, loaded, full *rack
+	plain, loaded, full *warmPool
 	texts               *texts // the pool's own, to be closed with it
 	unloaded            sync.Once
 
@@ -68,7 +68,7 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	plan.study = !p.usedOnce() && c.For == nil
-	p.makeRacks()
+	p.makeFlavours()
 	if err := p.fill(); err != nil {
 		p.Close()
 		return nil, err
@@ -81,48 +81,48 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	return p, nil
 }
 
-// makeRacks chooses the flavours: a rack for each that has something that the smaller ones do not.
-func (p *Pool) makeRacks() {
+// makeFlavours chooses the flavours: a warm pool for each that has something that the smaller ones do not.
+func (p *Pool) makeFlavours() {
 	all := p.plan.libraries.resolve(p.config.Preload)
 	if len(all.missing) > 0 {
 		p.log.Info("libraries that are not installed are not loaded ahead", "missing", all.missing)
 	}
-	p.plain = newRack(p, preload{})
+	p.plain = newWarmPool(p, preload{})
 	p.loaded, p.full = p.plain, p.plain
 	data := all.data()
 	if p.config.For != nil {
-		p.makeRackFor(*p.config.For, data, all)
+		p.makeFlavourFor(*p.config.For, data, all)
 		return
 	}
 	if len(data.names) > 0 {
-		p.loaded = newRack(p, data)
+		p.loaded = newWarmPool(p, data)
 		p.full = p.loaded
 	}
 	if len(all.names) > len(data.names) {
-		p.full = newRackOnDemand(p, all)
+		p.full = newWarmPoolOnDemand(p, all)
 		if len(data.names) == 0 {
-			p.full = newRack(p, all)
+			p.full = newWarmPool(p, all)
 			p.loaded = p.full
 		}
 	}
 }
 
-// makeRackFor makes one rack, of one jail, with what the job reaches: nothing, the data libraries, or all.
-func (p *Pool) makeRackFor(j Job, data, all preload) {
+// makeFlavourFor makes one warm pool, of one jail, with what the job reaches: nothing, the data libraries, or all.
+func (p *Pool) makeFlavourFor(j Job, data, all preload) {
 	inData := func(modules []string) bool {
 		return !slices.ContainsFunc(modules, func(name string) bool { return !slices.Contains(data.names, name) })
 	}
 	wanted := [...]preload{plain: {}, withData: data, full: all}[p.plan.libraries.reachOf(j).flavour(inData)]
-	p.plain = rackOf(p, wanted, 1, 1)
+	p.plain = warmPoolOf(p, wanted, 1, 1)
 	p.loaded, p.full = p.plain, p.plain
 }
 
 // fill starts every jail, as many at a time as there are slots.
 func (p *Pool) fill() error {
-	racks := p.racks()
-	failures := make(chan error, (len(racks)+1)*racks[0].size)
+	pools := p.warmPools()
+	failures := make(chan error, (len(pools)+1)*pools[0].size)
 	var starts sync.WaitGroup
-	for _, r := range racks {
+	for _, r := range pools {
 		r.fill(&starts, failures)
 	}
 	starts.Wait()
@@ -130,8 +130,8 @@ func (p *Pool) fill() error {
 	return <-failures
 }
 
-func (p *Pool) racks() []*rack {
-	return slices.Compact([]*rack{p.plain, p.loaded, p.full})
+func (p *Pool) warmPools() []*warmPool {
+	return slices.Compact([]*warmPool{p.plain, p.loaded, p.full})
 }
 
 // Run runs one script. It waits for a free slot; the error is ctx's, ErrClosed, or the host's own inability to run jails.
@@ -148,7 +148,7 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
-	r := p.rackFor(&j)
+	r := p.warmPoolFor(&j)
 	outcome, err := r.run(ctx, j)
 	if errors.Is(err, errLost) {
 		p.log.Warn("a jail was lost under a job, which runs again in another", "error", err)
@@ -163,11 +163,11 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 // usedOnce reports whether every jail serves a single job.
 func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJobs == 1 }
 
-// rackFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no jail
+// warmPoolFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no jail
 // has loaded. A script that finds its way to a library that its text does not show pays for the import.
-func (p *Pool) rackFor(j *Job) *rack {
+func (p *Pool) warmPoolFor(j *Job) *warmPool {
 	reach := p.plan.libraries.reachOf(*j)
-	r := [...]*rack{plain: p.plain, withData: p.loaded, full: p.full}[reach.flavour(p.loaded.has)]
+	r := [...]*warmPool{plain: p.plain, withData: p.loaded, full: p.full}[reach.flavour(p.loaded.has)]
 	if !r.has(reach.modules) {
 		j.allowanceMB = importAllowanceMB
 	}
@@ -202,7 +202,7 @@ func (p *Pool) Close() {
 	}
 	p.work.Wait()
 	p.crew.Close()
-	for _, r := range p.racks() {
+	for _, r := range p.warmPools() {
 		r.closeIdle()
 	}
 	p.plan.cgroups.Close()

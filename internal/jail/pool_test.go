@@ -222,7 +222,7 @@ func TestPoolRetiresOneByOne(t *testing.T) {
 				r := p.loaded
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				if len(r.idle) < 3 || slices.ContainsFunc(r.idle, func(v *server) bool { return v.retiring }) {
+				if len(r.idle) < 3 || slices.ContainsFunc(r.idle, func(v *warmJail) bool { return v.retiring }) {
 					return false
 				}
 				pids = nil

@@ -79,16 +79,8 @@ type server struct {
 	namespaces time.Duration
 	started    time.Time
 	served     int
-	// life is the part of Config.MaxJobs and Config.MaxAge after which it retires.
-	life float64
 	// next is the child that is walled and waits for a job.
 	next *child
-	// retiring is set once a successor has been asked for; successor, guarded by the rack, when it is warm; replaced, guarded
-	// likewise, when something else has taken its place before.
-	retiring, replaced bool
-	successor          *server
-	// spent, guarded likewise, says that it serves no more, warm successor or not.
-	spent bool
 	// comeBack ends that the jail gives way.
 	comeBack func() error
 	cleanup  func()
@@ -119,7 +111,7 @@ func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, e
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.Level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job, comeBack: func() error { return nil },
+		started: time.Now(), cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job, comeBack: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
@@ -317,11 +309,6 @@ func (v *server) grown() bool {
 		v.firstRSS = now.Resident
 	}
 	return now.Resident > v.firstRSS+growthAllowed
-}
-
-// over reports whether the jail's time is over.
-func (v *server) over(c Config) bool {
-	return float64(v.served) >= v.life*float64(c.MaxJobs) || float64(time.Since(v.started)) >= v.life*float64(c.MaxAge) || v.grown()
 }
 
 // alive reports whether the jail is still there.
