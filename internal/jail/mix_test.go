@@ -16,7 +16,7 @@ func ownPages(t *testing.T, p *Pool) int {
 		if len(p.loaded.idle) == 0 {
 			return false
 		}
-		v = p.loaded.idle[0]
+		v = p.loaded.idle[0].server
 		return true
 	})
 	all, err := procfs.Mappings(v.pid)

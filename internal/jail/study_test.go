@@ -122,7 +122,7 @@ func pinningPool(t *testing.T, c Config, plan *plan) *Pool {
 func idleServer(p *Pool) *server {
 	p.loaded.mu.Lock()
 	defer p.loaded.mu.Unlock()
-	return p.loaded.idle[0]
+	return p.loaded.idle[0].server
 }
 
 // fewestFaults is of several jobs: how far a rehearsal gets before its job comes is a matter of time.
