@@ -66,8 +66,9 @@ func (x *experience) used(preload []string, arenas int) {
 	x.arenas[strings.Join(preload, ",")] = arenas
 }
 
-// boot sends the settings and the runner, and waits for the libraries to be loaded. A jail that gives way does so until v.comeBack is called.
-func (v *server) boot(p *plan, s settings, giveWay bool) error {
+// boot sends the settings and the runner, and waits for the libraries to be loaded. A start at low priority has
+// it until v.restorePriority is called.
+func (v *server) boot(p *plan, s settings, lowPriority bool) error {
 	v.control.SetDeadline(time.Now().Add(startTimeout))
 	defer v.control.SetDeadline(time.Time{})
 	up, err := v.receive()
@@ -78,8 +79,8 @@ func (v *server) boot(p *plan, s settings, giveWay bool) error {
 		return errors.New("the jail's python cannot be seen from here")
 	}
 	v.pid = up.pid
-	if giveWay {
-		v.comeBack = lowerPriority(v.pid, givenWayAtMost)
+	if lowPriority {
+		v.restorePriority = lowerPriority(v.pid, lowPriorityAtMost)
 	}
 	code, arenas := p.experience.forStart(s.Preload)
 	if s.Once {

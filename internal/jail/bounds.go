@@ -24,7 +24,7 @@ func (p *Pool) Enforced() Enforcement { return p.plan.enforced }
 // an ordinary job takes next to nothing: 300 DataFrame jobs in one jail never had more than 10 MB charged, their heaps included.
 const kernelRoom = 32 << 20
 
-// fewProcesses are in a jail's cgroup beside the threads of its job: the server, the job's main thread, its holder, the next holders,
+// fewProcesses are in a jail's cgroup beside the threads of its job: the server, the job's main thread, its pause process, the next ones,
 // and of the ended ones those that have not been waited for.
 const fewProcesses = 8
 

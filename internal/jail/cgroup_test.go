@@ -114,7 +114,7 @@ func TestServerKilledForMemory(t *testing.T) {
 	p := cgroupPool(t, Config{})
 	withoutLook(p)
 	wantExposed(t, p) // else that may yet come after what follows
-	v := p.loaded.idle[0]
+	v := p.data.idle[0]
 	for pid, score := range map[int]string{v.pid: "1000", v.jobPID(): "0"} {
 		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte(score), 0); err != nil {
 			t.Skip("the kernel's choice cannot be changed here: ", err)
@@ -144,7 +144,7 @@ func TestMemoryAtLevelProcess(t *testing.T) {
 // wantExposed asks for idle jails' children to be what the kernel kills first.
 func wantExposed(t *testing.T, p *Pool) {
 	t.Helper()
-	for _, v := range p.loaded.idle {
+	for _, v := range p.data.idle {
 		for deadline := time.Now().Add(10 * time.Second); v.jobPID() == 0 && time.Now().Before(deadline); {
 			runtime.Gosched() // the word of the fork is on its way
 		}
@@ -192,7 +192,7 @@ def main():
 // What all processes of a jail may be is bounded, whatever their uid.
 func TestPidsAreBounded(t *testing.T) {
 	p := cgroupPool(t, Config{Limits: Limits{Threads: 5}})
-	v := p.loaded.idle[0]
+	v := p.data.idle[0]
 	eventually(t, "the server has said who its child is", func() bool { return v.jobPID() != 0 })
 	pids := processesIn(t, cgroupDir(t, v.pid, "pids"))
 	if len(pids) == 0 || !slices.Contains(pids, v.pid) || !slices.Contains(pids, v.jobPID()) {
@@ -279,7 +279,7 @@ func TestOneCore(t *testing.T) {
 	if by := p.Enforced().CPU; by.By == "" {
 		t.Skip("no cgroup bounds a jail's processor time here: ", by.Missing)
 	}
-	if dir := cgroupDir(t, p.loaded.idle[0].pid, "cpu"); p.Enforced().CPU.By == "cgroup v1" {
+	if dir := cgroupDir(t, p.data.idle[0].pid, "cpu"); p.Enforced().CPU.By == "cgroup v1" {
 		wantFile(t, filepath.Join(dir, "cpu.cfs_quota_us"), "100000")
 	} else {
 		wantFile(t, filepath.Join(dir, "cpu.max"), "100000 100000")
@@ -341,7 +341,7 @@ func TestCgroupOff(t *testing.T) {
 		t.Skip("no jail can be made here: ", err)
 	}
 	defer p.Close()
-	if p.plan.cgroups.Available() || p.loaded.idle[0].cgroup != nil {
+	if p.plan.cgroups.Available() || p.data.idle[0].cgroup != nil {
 		t.Error("there is a cgroup")
 	}
 	if names, _ := p.Enforced().Missing(); len(names) != 4 {

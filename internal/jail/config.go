@@ -66,7 +66,7 @@ type Config struct {
 	// Slots is how many jobs run at once: 1.
 	Slots int
 	// Spare is how many jails of each kind there are beyond the slots: 0. A job that follows right behind another finds one, while what that
-	// one leaves is taken apart and the next process walled, which takes longer than a small job. It has no meaning where each jail
+	// one leaves is taken apart and the next process sandboxed, which takes longer than a small job. It has no meaning where each jail
 	// serves one job: there the next stands beside it anyhow.
 	Spare int
 	// MaxJobs and MaxAge retire a jail: 1000, 30 minutes. MaxJobs 1 gives every job a jail of its own.

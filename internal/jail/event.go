@@ -47,9 +47,9 @@ type childEnd struct {
 // lost is that the server is gone, by its own word where it has said one.
 func (e event) lost() error {
 	if e.Error != "" {
-		return fmt.Errorf("%w: %s", errLost, e.Error)
+		return fmt.Errorf("%w: %s", errJailLost, e.Error)
 	}
-	return errLost
+	return errJailLost
 }
 
 func (v *server) receive() (event, error) {

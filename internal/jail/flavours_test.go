@@ -13,8 +13,8 @@ import (
 // TestFlavours: each script gets the jail that has what it reaches, and its own memory is all that counts.
 func TestFlavours(t *testing.T) {
 	eachPool(t, Config{Slots: 2, Preload: []string{AutoPreload}, Limits: Limits{Timeout: patience}}, func(t *testing.T, p *Pool) {
-		if !p.loaded.has([]string{"numpy", "pandas"}) || p.loaded.has([]string{"matplotlib"}) || p.plain.has([]string{"numpy"}) {
-			t.Errorf("loaded: %v, plain: %v", p.loaded.loaded, p.plain.loaded)
+		if !p.data.has([]string{"numpy", "pandas"}) || p.data.has([]string{"matplotlib"}) || p.plain.has([]string{"numpy"}) {
+			t.Errorf("loaded: %v, plain: %v", p.data.loaded, p.plain.loaded)
 		}
 		for _, c := range []struct {
 			needs  string
@@ -23,9 +23,9 @@ func TestFlavours(t *testing.T) {
 			pool   *warmPool
 		}{
 			{"", "import json\ndef main():\n    return 1\n", nil, p.plain},
-			{"numpy", "import numpy\ndef main():\n    return int(numpy.ones(1).sum())\n", nil, p.loaded},
+			{"numpy", "import numpy\ndef main():\n    return int(numpy.ones(1).sum())\n", nil, p.data},
 			{"pandas", "from helper import one\ndef main():\n    return one()\n",
-				[]File{{Path: "helper.py", Content: "import pandas as pd\ndef one():\n    return int(pd.Series([1]).sum())\n"}}, p.loaded},
+				[]File{{Path: "helper.py", Content: "import pandas as pd\ndef one():\n    return int(pd.Series([1]).sum())\n"}}, p.data},
 			{"matplotlib", "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1])\n    plt.savefig('x.png')\n    return len(plt.get_fignums())\n", nil, p.full},
 			{"scipy", "from scipy import stats\ndef main():\n    return round(stats.norm.cdf(9))\n", nil, p.full},
 			{"openpyxl", "import openpyxl\ndef main():\n    openpyxl.Workbook().save('x')\n    return 1\n", nil, p.full},

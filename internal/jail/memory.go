@@ -94,17 +94,17 @@ func (v *server) weigh(l Limits) *memory {
 	return m
 }
 
-// fill is what a look at a job's memory says.
-type fill int
+// excess is what a look at a job's memory says.
+type excess int
 
 const (
-	inside fill = iota
+	inside excess = iota
 	over
 	farOver // it goes on and on
 )
 
 // look sees what the job has now.
-func (m *memory) look(pid int) fill {
+func (m *memory) look(pid int) excess {
 	begun := time.Now()
 	now, err := m.read(pid)
 	if err != nil {

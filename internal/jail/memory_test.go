@@ -233,9 +233,9 @@ func TestImportAllowance(t *testing.T) {
 			t.Errorf("got %+v with %d bytes", o.Failure, o.Usage.MemoryPeakBytes)
 		}
 		p.work.Wait() // for the jail to be idle again
-		p.loaded.mu.Lock()
-		defer p.loaded.mu.Unlock()
-		if v := p.loaded.idle; len(v) > 0 && v[0].cgroup != nil {
+		p.data.mu.Lock()
+		defer p.data.mu.Unlock()
+		if v := p.data.idle; len(v) > 0 && v[0].cgroup != nil {
 			if own := p.plan.bounds(v[0].pid).Memory; own < (20+30+64)<<20 {
 				t.Errorf("its cgroup has %d bytes", own)
 			}

@@ -34,13 +34,13 @@ type plan struct {
 	// cgroupLimits are those that a jail's cgroup holds: of any job that may come.
 	cgroupLimits Limits
 	log          *slog.Logger
-	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
-	study bool
-	// unpinned and unstudied say once that nothing can be pinned, or known of.
-	unpinned, unstudied *sync.Once
-	// texts are what the servers share of code.
-	texts      *texts
-	experience *experience
+	// profile has the servers pin what their children write (profile.go): worth its 30 ms where a server has more than one job.
+	profile bool
+	// saidUnpinned and saidUnprofiled say once that nothing can be pinned, or known of.
+	saidUnpinned, saidUnprofiled *sync.Once
+	// textSegments are what the servers share of code.
+	textSegments *textSegments
+	experience   *experience
 	// machine is what jails have beside the host's files.
 	machine *machine
 	faults  faultInjection
@@ -53,7 +53,7 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
+		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), saidUnpinned: new(sync.Once), saidUnprofiled: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
 	if p.root, err = launch.FindRoot(c.Python); err != nil {
@@ -162,10 +162,10 @@ type wanted struct {
 	preload []string
 	// optional are those of them that it also starts without.
 	optional []string
-	// frames says that its first jobs are expected to have data frames.
-	frames bool
-	// givesWay has it start while others leave room for it.
-	givesWay bool
+	// dataFrames says that its first jobs are expected to have data frames.
+	dataFrames bool
+	// lowPriority has it start while others leave room for it.
+	lowPriority bool
 }
 
 // start starts one more jail.
@@ -202,7 +202,7 @@ func (p *plan) settings(s launch.Spec, w wanted) settings {
 	l := p.limits
 	set := settings{
 		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.Level == Namespaces,
-		Study: p.study && s.Level == Namespaces, Once: s.Level == Process,
+		Profile: p.profile && s.Level == Namespaces, Once: s.Level == Process,
 		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), launch.JobUID, launch.JobUID),
 		Rlimits: rlimits(l),
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
@@ -219,7 +219,7 @@ func (p *plan) settings(s launch.Spec, w wanted) settings {
 		set.UID = &uid
 	}
 	if !s.IDs.Split {
-		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
+		set.Rlimits["NPROC"] += 3 // the server, the pause process and the next one are of the same uid
 	}
 	if p.faults.settings != nil {
 		p.faults.settings(&set)

@@ -23,20 +23,20 @@ type Pool struct {
 	log    *slog.Logger
 	// slots bounds the jobs that run at once.
 	slots chan struct{}
-	// plain serves scripts that reach no library, loaded those that reach what it has, full all others. Two are the same where the one
+	// plain serves scripts that reach no library, data those that reach what it has, full all others. Two are the same where the one
 	// would have no more than the other.
-	plain, loaded, full *warmPool
-	texts               *texts // the pool's own, to be closed with it
-	unloaded            sync.Once
+	plain, data, full *warmPool
+	textSegments      *textSegments // the pool's own, to be closed with it
+	unloaded          sync.Once
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // what starts and closes jails
-	// successions bounds how many jails are started at a time in the place of others that still serve.
-	successions chan struct{}
-	crew        *crew.Crew
-	mu          sync.Mutex
-	closed      bool
+	// replacements bounds how many jails are started at a time in the place of others that still serve.
+	replacements chan struct{}
+	crew         *crew.Crew
+	mu           sync.Mutex
+	closed       bool
 }
 
 // Open starts a pool and returns when every slot is warm.
@@ -47,27 +47,27 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 		return nil, err
 	}
 	warnOfRefusals(c.Logger)
-	plan.texts = newTexts(c.Logger)
+	plan.textSegments = newTextSegments(c.Logger)
 	p, err := openAs(ctx, c, plan)
 	if err != nil {
-		plan.texts.close()
+		plan.textSegments.close()
 		return nil, err
 	}
-	p.texts = plan.texts
+	p.textSegments = plan.textSegments
 	return p, nil
 }
 
-// slotsPerSuccession is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the time
-// use up a jail of JAIL_MAX_JOBS in about 4 s, and a start that gives way to them takes as long.
-const slotsPerSuccession = 4
+// slotsPerReplacement is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the time
+// use up a jail of JAIL_MAX_JOBS in about 4 s, and a start at low priority beside them takes as long.
+const slotsPerReplacement = 4
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{
 		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New(),
-		successions: make(chan struct{}, (c.Slots+slotsPerSuccession-1)/slotsPerSuccession),
+		replacements: make(chan struct{}, (c.Slots+slotsPerReplacement-1)/slotsPerReplacement),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	plan.study = !p.usedOnce() && c.For == nil
+	plan.profile = !p.usedOnce() && c.For == nil
 	p.makeFlavours()
 	if err := p.fill(); err != nil {
 		p.Close()
@@ -77,7 +77,7 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 		p.background(p.retireIdle)
 	}
 	p.log.Info("jails are warm", "backend", plan.backend, "isolation", plan.level, "slots", c.Slots, "versions", p.Versions(),
-		"pinned_pages", p.loaded.idle[0].pinned, "shared_code_mb", p.loaded.idle[0].shared*procfs.HugePage>>20)
+		"pinned_pages", p.data.idle[0].pinned, "shared_code_mb", p.data.idle[0].shared*procfs.HugePage>>20)
 	return p, nil
 }
 
@@ -88,21 +88,21 @@ func (p *Pool) makeFlavours() {
 		p.log.Info("libraries that are not installed are not loaded ahead", "missing", all.missing)
 	}
 	p.plain = newWarmPool(p, preload{})
-	p.loaded, p.full = p.plain, p.plain
+	p.data, p.full = p.plain, p.plain
 	data := all.data()
 	if p.config.For != nil {
 		p.makeFlavourFor(*p.config.For, data, all)
 		return
 	}
 	if len(data.names) > 0 {
-		p.loaded = newWarmPool(p, data)
-		p.full = p.loaded
+		p.data = newWarmPool(p, data)
+		p.full = p.data
 	}
 	if len(all.names) > len(data.names) {
 		p.full = newWarmPoolOnDemand(p, all)
 		if len(data.names) == 0 {
 			p.full = newWarmPool(p, all)
-			p.loaded = p.full
+			p.data = p.full
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (p *Pool) makeFlavourFor(j Job, data, all preload) {
 	}
 	wanted := [...]preload{plain: {}, withData: data, full: all}[p.plan.libraries.reachOf(j).flavour(inData)]
 	p.plain = warmPoolOf(p, wanted, 1, 1)
-	p.loaded, p.full = p.plain, p.plain
+	p.data, p.full = p.plain, p.plain
 }
 
 // fill starts every jail, as many at a time as there are slots.
@@ -131,7 +131,7 @@ func (p *Pool) fill() error {
 }
 
 func (p *Pool) warmPools() []*warmPool {
-	return slices.Compact([]*warmPool{p.plain, p.loaded, p.full})
+	return slices.Compact([]*warmPool{p.plain, p.data, p.full})
 }
 
 // Run runs one script. It waits for a free slot; the error is ctx's, ErrClosed, or the host's own inability to run jails.
@@ -150,7 +150,7 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 	defer context.AfterFunc(p.ctx, cancel)()
 	r := p.warmPoolFor(&j)
 	outcome, err := r.run(ctx, j)
-	if errors.Is(err, errLost) {
+	if errors.Is(err, errJailLost) {
 		p.log.Warn("a jail was lost under a job, which runs again in another", "error", err)
 		outcome, err = r.run(ctx, j)
 	}
@@ -167,7 +167,7 @@ func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJ
 // has loaded. A script that finds its way to a library that its text does not show pays for the import.
 func (p *Pool) warmPoolFor(j *Job) *warmPool {
 	reach := p.plan.libraries.reachOf(*j)
-	r := [...]*warmPool{plain: p.plain, withData: p.loaded, full: p.full}[reach.flavour(p.loaded.has)]
+	r := [...]*warmPool{plain: p.plain, withData: p.data, full: p.full}[reach.flavour(p.data.has)]
 	if !r.has(reach.modules) {
 		j.allowanceMB = importAllowanceMB
 	}
@@ -206,7 +206,7 @@ func (p *Pool) Close() {
 		r.closeIdle()
 	}
 	p.plan.cgroups.Close()
-	p.texts.close()
+	p.textSegments.close()
 }
 
 // retireIdle lets jails go that were started for a crowd which has gone.

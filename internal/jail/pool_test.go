@@ -146,15 +146,15 @@ func TestPoolSpare(t *testing.T) {
 	eachPool(t, Config{Slots: 1, Spare: 2}, func(t *testing.T, p *Pool) {
 		seen := map[int]bool{}
 		for range 3 {
-			v, err := p.loaded.take(t.Context())
+			v, err := p.data.take(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			seen[v.pid] = true
-			defer p.loaded.put(v)
+			defer p.data.put(v)
 		}
-		if len(seen) != 3 || len(p.loaded.idle) != 0 {
-			t.Errorf("%d jails for one slot and two to spare, and %d more", len(seen), len(p.loaded.idle))
+		if len(seen) != 3 || len(p.data.idle) != 0 {
+			t.Errorf("%d jails for one slot and two to spare, and %d more", len(seen), len(p.data.idle))
 		}
 	})
 }
@@ -189,13 +189,13 @@ func TestPoolOver(t *testing.T) {
 			jobs.Go(func() {
 				for range 30 {
 					wantAnswer(t, p, "def main(): return 1", "1")
-					p.loaded.mu.Lock()
-					for _, v := range p.loaded.idle {
+					p.data.mu.Lock()
+					for _, v := range p.data.idle {
 						if v.served > mostOver*2 {
 							t.Errorf("a jail for 2 jobs has served %d", v.served)
 						}
 					}
-					p.loaded.mu.Unlock()
+					p.data.mu.Unlock()
 				}
 			})
 		}
@@ -219,7 +219,7 @@ func TestPoolRetiresOneByOne(t *testing.T) {
 	eachPool(t, Config{Slots: 3, MaxJobs: 30}, func(t *testing.T, p *Pool) {
 		settled := func() (pids []int) {
 			eventually(t, "three jails, none about to retire", func() bool {
-				r := p.loaded
+				r := p.data
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				if len(r.idle) < 3 || slices.ContainsFunc(r.idle, func(v *warmJail) bool { return v.retiring }) {
@@ -309,7 +309,7 @@ func TestPoolLosesRetiring(t *testing.T) {
 // A server that does not answer any more is ended with the program that has built its jail.
 func TestServerEndsWithItsJail(t *testing.T) {
 	eachPool(t, Config{Cgroup: CgroupOff}, func(t *testing.T, p *Pool) {
-		v := p.loaded.idle[0]
+		v := p.data.idle[0]
 		if err := unix.Kill(v.pid, unix.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}

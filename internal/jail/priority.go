@@ -14,25 +14,25 @@ import (
 	"safepy/internal/jail/procfs"
 )
 
-// givenWay is how much nicer than before a process is that gives way: to one that does not it leaves six parts of seven. A start that may
+// lowPriorityNice is how much nicer than before a process of low priority is: to one of usual priority it leaves six parts of seven. A start that may
 // wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much (ARCHITECTURE.md).
-const givenWay, nicest = 8, 19
+const lowPriorityNice, nicest = 8, 19
 
-// givenWayAtMost is how long a start gives way: on a machine that leaves no room at all it would never come to an end.
-const givenWayAtMost = 10 * time.Second
+// lowPriorityAtMost is how long a start has low priority: on a machine that leaves no room at all it would never come to an end.
+const lowPriorityAtMost = 10 * time.Second
 
-// lowerPriority has a process give way, and all that it starts meanwhile, for so long or until comeBack is called, which may be more than
-// once; a process that this fails for gives way for ever.
-func lowerPriority(pid int, atMost time.Duration) (comeBack func() error) {
+// lowerPriority gives a process low priority, and all that it starts meanwhile, for so long or until restorePriority is called, which may be more than
+// once; a process that this fails for keeps it for ever.
+func lowerPriority(pid int, atMost time.Duration) (restorePriority func() error) {
 	var undo []func() error
 	if group, nice := autogroup(pid); group != "" && group != ownAutogroup() {
-		if setAutogroup(pid, min(nice+givenWay, nicest)) == nil {
+		if setAutogroup(pid, min(nice+lowPriorityNice, nicest)) == nil {
 			undo = append(undo, func() error { return setAutogroup(pid, nice) })
 		}
 	}
-	if canComeBack() {
+	if canRestorePriority() {
 		if nice, err := niceOf(pid); err == nil {
-			if unix.Setpriority(unix.PRIO_PROCESS, pid, min(nice+givenWay, nicest)) == nil {
+			if unix.Setpriority(unix.PRIO_PROCESS, pid, min(nice+lowPriorityNice, nicest)) == nil {
 				undo = append(undo, func() error { return unix.Setpriority(unix.PRIO_PROCESS, pid, nice) })
 			}
 		}
@@ -53,8 +53,8 @@ func lowerPriority(pid int, atMost time.Duration) (comeBack func() error) {
 	}
 }
 
-// canComeBack tells whether this process may make one less nice again, which takes CAP_SYS_NICE, by doing so to a thread that ends.
-var canComeBack = sync.OnceValue(func() bool {
+// canRestorePriority tells whether this process may make one less nice again, which takes CAP_SYS_NICE, by doing so to a thread that ends.
+var canRestorePriority = sync.OnceValue(func() bool {
 	can := make(chan bool)
 	go func() {
 		runtime.LockOSThread()

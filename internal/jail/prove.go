@@ -43,7 +43,7 @@ const (
 )
 
 // proofPart tries walls in a jail that it makes for it, and returns what each has let through.
-type proofPart func(*Pool, context.Context, *bait) (map[string]string, error)
+type proofPart func(*Pool, context.Context, *decoys) (map[string]string, error)
 
 var proofParts = []proofPart{(*Pool).attackComplete, (*Pool).attackBeneath, (*Pool).attackWhole}
 
@@ -59,12 +59,12 @@ func (p *Pool) Prove(ctx context.Context) ([]Wall, error) {
 			return nil, fmt.Errorf("prove the walls: nobody has tried %q", w.Name)
 		}
 	}
-	return p.verdict(found)
+	return p.judge(found)
 }
 
 // tryWalls runs parts of the proof side by side.
 func (p *Pool) tryWalls(ctx context.Context, parts ...proofPart) (map[string]string, error) {
-	b, err := layBait()
+	b, err := layDecoys()
 	if err != nil {
 		return nil, fmt.Errorf("prove the walls: %w", err)
 	}
@@ -79,7 +79,7 @@ func (p *Pool) tryWalls(ctx context.Context, parts ...proofPart) (map[string]str
 		return nil, fmt.Errorf("prove the walls: %w", err)
 	}
 	found := map[string]string{}
-	for _, walls := range append(reached, b.touched()) {
+	for _, walls := range append(reached, b.disturbed()) {
 		for wall, reached := range walls {
 			if found[wall] == "" {
 				found[wall] = reached
@@ -89,8 +89,8 @@ func (p *Pool) tryWalls(ctx context.Context, parts ...proofPart) (map[string]str
 	return found, nil
 }
 
-// verdict compares what was found of the walls that were tried with what the level promises.
-func (p *Pool) verdict(found map[string]string) ([]Wall, error) {
+// judge compares what was found of the walls that were tried with what the level promises.
+func (p *Pool) judge(found map[string]string) ([]Wall, error) {
 	var walls []Wall
 	var fallen []string
 	for _, w := range wallsOf(p.plan) {
@@ -120,7 +120,7 @@ func (p *Pool) proving(ctx context.Context, plan plan, alter func(*settings)) (*
 }
 
 // attackComplete tries the walls of a jail as every job has it, with one attack after the other in it.
-func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, error) {
+func (p *Pool) attackComplete(ctx context.Context, b *decoys) (map[string]string, error) {
 	own, err := p.proving(ctx, *p.plan, func(s *settings) { s.Rehearse = false })
 	if err != nil {
 		return nil, err
@@ -157,9 +157,9 @@ func (p *Pool) idsOfHost() string {
 
 // aServer is the pid of the Python in a jail that is idle.
 func (p *Pool) aServer() int {
-	p.loaded.mu.Lock()
-	defer p.loaded.mu.Unlock()
-	return p.loaded.idle[0].pid
+	p.data.mu.Lock()
+	defer p.data.mu.Unlock()
+	return p.data.idle[0].pid
 }
 
 // attackTime runs the attack that never ends. On a busy machine it may not even have begun when its time is over; then it has more.
@@ -190,10 +190,10 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 }
 
 // attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit and for the worker.
-func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, error) {
+func (p *Pool) attackBeneath(ctx context.Context, b *decoys) (map[string]string, error) {
 	plan := *p.plan
 	plan.cgroups = nil
-	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Study, s.Seccomp = false, false, nil })
+	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Profile, s.Seccomp = false, false, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +208,14 @@ func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, e
 	return found, err
 }
 
-// answer is what the attacks return.
-type answer struct {
+// attackAnswer is what the attacks return.
+type attackAnswer struct {
 	Found       map[string]string `json:"found"`
 	Environment map[string]string `json:"environment"`
 }
 
-func (p *Pool) attack(ctx context.Context, b *bait, name string) (answer, error) {
-	var a answer
+func (p *Pool) attack(ctx context.Context, b *decoys, name string) (attackAnswer, error) {
+	var a attackAnswer
 	script, err := attackFiles.ReadFile("attacks/" + name)
 	if err != nil {
 		return a, err
@@ -253,7 +253,7 @@ func leaked(seen map[string]string) string {
 }
 
 // survivors names processes of the attack that are still there when it has been answered for a while.
-func (b *bait) survivors() string {
+func (b *decoys) survivors() string {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for end := time.Now().Add(killGrace); ; <-again.C {
@@ -267,7 +267,7 @@ func (b *bait) survivors() string {
 	}
 }
 
-func (b *bait) marked() int {
+func (b *decoys) marked() int {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	count := 0
 	for _, path := range names {

@@ -256,7 +256,7 @@ func TestProveNotices(t *testing.T) {
 				weak := &Pool{config: p.config, plan: &broken}
 				found, err := weak.tryWalls(t.Context(), parts[r.wall]...)
 				if err == nil {
-					_, err = weak.verdict(found)
+					_, err = weak.judge(found)
 				}
 				if err == nil {
 					t.Fatalf("nobody noticed: %v", found)

@@ -24,7 +24,7 @@ const (
 )
 
 // attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its work.
-func (p *Pool) attackWhole(ctx context.Context, _ *bait) (map[string]string, error) {
+func (p *Pool) attackWhole(ctx context.Context, _ *decoys) (map[string]string, error) {
 	found := map[string]string{}
 	enforced := p.plan.enforced
 	for wall, control := range map[string]Control{
@@ -40,7 +40,7 @@ func (p *Pool) attackWhole(ctx context.Context, _ *bait) (map[string]string, err
 	plan.cgroupLimits = wholeLimits
 	plan.limits.DiskMB, plan.faults.noMemoryLimit = wholeLimits.DiskMB, true
 	own, err := p.proving(ctx, plan, func(s *settings) {
-		s.Rehearse, s.Study = false, false
+		s.Rehearse, s.Profile = false, false
 		delete(s.Rlimits, "NPROC")
 	})
 	if err != nil {

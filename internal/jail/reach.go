@@ -82,7 +82,7 @@ func (l libraries) reachOf(j Job) reach {
 	has := func(word string) bool { return strings.Contains(j.Script, word) }
 	named := func(word string) bool { return !own[word] && has(word) }
 	r.mentions = slices.ContainsFunc(dataLibraries, named) || slices.ContainsFunc(largeModules, has)
-	if slices.Contains(r.modules, framesLibrary) {
+	if slices.Contains(r.modules, dataFramesLibrary) {
 		for _, t := range throughPandas {
 			if slices.ContainsFunc(sources, func(source string) bool { return strings.Contains(source, t.word) }) {
 				for _, library := range t.libraries {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errLost means that the jail went away under a job, or never took it: the job may run again in another one.
-var errLost = errors.New("the jail was lost")
+// errJailLost means that the jail went away under a job, or never took it: the job may run again in another one.
+var errJailLost = errors.New("the jail was lost")
 
 // order is what a child reads before anything else: the job, and those of its limits that no one else can set.
 type order struct {
@@ -23,15 +23,15 @@ type order struct {
 	CPUSeconds int             `json:"cpu_seconds"`
 }
 
-// settleGrace is how long a job may take to be gone by itself once it has answered.
-const settleGrace = 50 * time.Millisecond
+// reapGrace is how long a job may take to be gone by itself once it has answered.
+const reapGrace = 50 * time.Millisecond
 
 // killGrace is how long a killed job may take to be gone before its whole jail is ended.
 const killGrace = 2 * time.Second
 
-// run gives the prepared child its job and sees it to its end. An error wraps errLost or is the host's own. A job that has
-// answered may still be there: settle, unless it is nil, waits for it to be gone, after which the jail can be used again.
-func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error, err error) {
+// run gives the prepared child its job and sees it to its end. An error wraps errJailLost or is the host's own. A job that has
+// answered may still be there: reap, unless it is nil, waits for it to be gone, after which the jail can be used again.
+func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, err error) {
 	begun := time.Now()
 	limits := v.limits.narrowed(j)
 	c := v.next
@@ -52,23 +52,23 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 
 	exited := v.exited
 	if v.level == Process {
-		exited = nil // the job is the jail there, and may be done by now; its pipes tell whether it was walled
+		exited = nil // the job is the jail there, and may be done by now; its pipes tell whether it was sandboxed
 	}
 	select {
-	case <-c.walled:
+	case <-c.sandboxed:
 	case <-exited:
-		return Outcome{}, nil, errLost
+		return Outcome{}, nil, errJailLost
 	}
 	if err := c.failure(); err != nil {
-		return Outcome{}, nil, fmt.Errorf("%w: %w", errLost, err)
+		return Outcome{}, nil, fmt.Errorf("%w: %w", errJailLost, err)
 	}
-	walled := time.Now()
+	sandboxed := time.Now()
 	seen, err := watchJob(ctx, v, c, m, limits)
 	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
-	if errors.Is(err, errLost) && v.cgroup.RanOut() {
+	if errors.Is(err, errJailLost) && v.cgroup.RanOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err
-		settle = func() error { return lost }
+		reap = func() error { return lost }
 		seen.gone, seen.ranOut, seen.status, seen.ended, err = true, true, syscall.WaitStatus(syscall.SIGKILL), time.Now(), nil
 	}
 	if err != nil {
@@ -90,19 +90,19 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
-		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: max(0, seen.cpu-before),
+		Setup: sandboxed.Sub(begun), Wall: seen.ended.Sub(sandboxed), CPU: max(0, seen.cpu-before),
 		MemoryPeakBytes: m.peak, Making: v.making(c),
 	}
 	if o.Failure != nil {
 		o.Failure.mention(m, limits)
 	}
 	if !seen.gone {
-		settle = v.settle
+		reap = v.reap
 	}
-	return o, settle, nil
+	return o, reap, nil
 }
 
-// making is what was measured while a walled child was made.
+// making is what was measured while a sandboxed child was made.
 func (v *server) making(c *child) Making {
 	m := Making{Namespaces: v.namespaces, Walls: c.result.first.Sub(v.started) - c.ordered}
 	if forked := time.Duration(v.forkedAt.Load()); forked != 0 {
@@ -123,12 +123,12 @@ func encodeOrder(j Job, l Limits) ([]byte, error) {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(len(body))), body...), nil
 }
 
-// settle waits until a job that has answered is gone, and sees to it: what it left running has no business any more.
-func (v *server) settle() error {
+// reap waits until a job that has answered is gone, and sees to it: what it left running has no business any more.
+func (v *server) reap() error {
 	if v.level == Process {
 		return nil // the jail is used once, and closing it ends the job
 	}
-	timer := time.NewTimer(settleGrace)
+	timer := time.NewTimer(reapGrace)
 	defer timer.Stop()
 	for killed := false; ; killed = true {
 		select {
@@ -143,10 +143,10 @@ func (v *server) settle() error {
 			v.namespaces = e.ended.namespaces
 			return nil
 		case <-v.exited:
-			return errLost
+			return errJailLost
 		case <-timer.C:
 			if killed {
-				return fmt.Errorf("%w: a job did not end after its answer", errLost)
+				return fmt.Errorf("%w: a job did not end after its answer", errJailLost)
 			}
 			v.kill()
 			timer.Reset(killGrace)
@@ -157,7 +157,7 @@ func (v *server) settle() error {
 // cpuTime is the CPU time that all threads of a process have used.
 func cpuTime(pid int) (time.Duration, error) {
 	if pid == 0 {
-		return 0, errLost
+		return 0, errJailLost
 	}
 	var now unix.Timespec
 	const processClock = 2 // the kernel's clock id of another process: its pid, inverted, above three bits that say which clock

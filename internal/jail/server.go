@@ -29,7 +29,7 @@ type settings struct {
 	Preload      []string         `json:"preload"`
 	Optional     []string         `json:"optional"` // those of Preload that it starts without
 	Rehearse     bool             `json:"rehearse"`
-	Study        bool             `json:"study"`
+	Profile      bool             `json:"study"`
 	Once         bool             `json:"once"`
 	Tmpfs        string           `json:"tmpfs"`
 	Directory    string           `json:"directory"`
@@ -67,10 +67,10 @@ type server struct {
 	base     procfs.Sizes
 	firstRSS int64
 	pid      int // of Python
-	// pinned is how many pages a fork of the server copies by itself, shared how many texts it has.
+	// pinned is how many pages a fork of the server copies by itself, shared how many text segments it has.
 	pinned, shared int
-	// framed says that the server can be told whether jobs with data frames are expected, frames that it has been told so.
-	framed, frames bool
+	// tunable says that the server can be told whether jobs with data frames are expected, dataFrames that it has been told so.
+	tunable, dataFrames bool
 	// forked is the pid of the latest child, 0 while unknown; knows gets a value when that changes, and is closed when it never will.
 	forked atomic.Int64
 	knows  chan bool
@@ -79,12 +79,12 @@ type server struct {
 	namespaces time.Duration
 	started    time.Time
 	served     int
-	// next is the child that is walled and waits for a job.
+	// next is the child that is sandboxed and waits for a job.
 	next *child
-	// comeBack ends that the jail gives way.
-	comeBack func() error
-	cleanup  func()
-	cgroup   *cgroup.Group
+	// restorePriority undoes a start at low priority.
+	restorePriority func() error
+	cleanup         func()
+	cgroup          *cgroup.Group
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
 	quota   *diskquota.Quota // of its working directory, at level Process
@@ -96,7 +96,7 @@ type server struct {
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
 const startTimeout = 60 * time.Second
 
-// startServer starts a jail and waits until its libraries are loaded and its first child is walled.
+// startServer starts a jail and waits until its libraries are loaded and its first child is sandboxed.
 func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -111,7 +111,7 @@ func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, e
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.Level, limits: p.limits,
-		started: time.Now(), cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job, comeBack: func() error { return nil },
+		started: time.Now(), cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job, restorePriority: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
@@ -151,7 +151,7 @@ func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, e
 	}()
 	theirs.Close()
 	set := p.settings(s, w)
-	if err := v.boot(p, set, w.givesWay); err != nil {
+	if err := v.boot(p, set, w.lowPriority); err != nil {
 		return nil, err
 	}
 	if err = p.intoCgroup(v); err != nil {
@@ -160,33 +160,33 @@ func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, e
 	if v.level == Process {
 		procfs.SetOOMScore(v.pid, killedFirst)
 	}
-	if set.Study {
-		if err := v.arrange(); err != nil {
+	if set.Profile {
+		if err := v.useHugePages(); err != nil {
 			return nil, err
 		}
 	}
 	go v.listen()
-	if set.Study {
+	if set.Profile {
 		if err := v.firstChild(); err != nil {
 			return nil, err
 		}
-		if err := v.study(p, w.frames); err != nil {
+		if err := v.profile(p, w.dataFrames); err != nil {
 			return nil, err
 		}
 	}
-	if err := v.comeBack(); err != nil {
+	if err := v.restorePriority(); err != nil {
 		return nil, err
 	}
 	return v, v.firstChild()
 }
 
-// firstChild prepares a child and waits until it is walled.
+// firstChild prepares a child and waits until it is sandboxed.
 func (v *server) firstChild() error {
 	if err := v.prepare(); err != nil {
 		return err
 	}
-	if _, inTime := within(startTimeout, v.next.walled); !inTime {
-		return errors.New("the jail's first child was not walled in time")
+	if _, inTime := within(startTimeout, v.next.sandboxed); !inTime {
+		return errors.New("the jail's first child was not sandboxed in time")
 	}
 	return v.next.failure()
 }
@@ -226,22 +226,22 @@ func (v *server) jobPID() int {
 
 // expect tells the server what the jobs to come are like: for those with data frames a fork copies a lot that is copied in vain for
 // others. Without it, it takes them to have some.
-func (v *server) expect(frames bool) error {
-	if !v.framed || frames == v.frames {
+func (v *server) expect(dataFrames bool) error {
+	if !v.tunable || dataFrames == v.dataFrames {
 		return nil
 	}
 	order := "frames 0"
-	if frames {
+	if dataFrames {
 		order = "frames 1"
 	}
-	v.frames = frames
+	v.dataFrames = dataFrames
 	if _, err := v.control.Write([]byte(order)); err != nil {
 		return fmt.Errorf("fork in jail: %w", err)
 	}
 	return nil
 }
 
-// prepare has the next child forked; it walls itself and rehearses while nobody waits for it.
+// prepare has the next child forked; it sandboxes itself and rehearses while nobody waits for it.
 func (v *server) prepare() error {
 	c, theirs, err := newChild(v.limits)
 	if err != nil {
@@ -266,7 +266,7 @@ func (v *server) prepare() error {
 
 // close ends the jail and everything in it, and returns when nothing of it is left. Safe to call more than once.
 func (v *server) close() {
-	_ = v.comeBack()
+	_ = v.restorePriority()
 	if v.level == Process && v.pid != 0 && v.alive() {
 		unix.Kill(v.pid, unix.SIGKILL) // it waits for its job, not for the control socket
 	}

@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 			all.Wait()
 			next.Store(end)
 		}
-		jails := p.loaded.size + p.plain.size
+		jails := p.data.size + p.plain.size
 		settled := func() holdings {
 			const looks = 20 // a jail's next process may be a while in the making
 			var last holdings

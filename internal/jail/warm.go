@@ -28,8 +28,8 @@ type warmPool struct {
 	lastUse          time.Time // where jails are started on demand
 	versions         map[string]string
 	// loaded has the first names of the modules that its jails have loaded, but for the standard library's.
-	loaded map[string]bool
-	mix    mix
+	loaded   map[string]bool
+	workload workload
 }
 
 // warmJail is a jail as its pool knows it. All but life is guarded by the pool's mu; a jail that is in use has one user, who may read
@@ -72,7 +72,7 @@ func newWarmPoolOnDemand(p *Pool, wanted preload) *warmPool {
 }
 
 func warmPoolOf(p *Pool, wanted preload, size, most int) *warmPool {
-	return &warmPool{pool: p, preload: wanted, size: size, most: most, count: size, lastUse: time.Now(), ready: make(chan struct{}, most), mix: newMix()}
+	return &warmPool{pool: p, preload: wanted, size: size, most: most, count: size, lastUse: time.Now(), ready: make(chan struct{}, most), workload: newWorkload()}
 }
 
 func (w *warmPool) onDemand() bool { return w.growing }
@@ -100,11 +100,11 @@ func (w *warmPool) fill(starts *sync.WaitGroup, failures chan<- error) {
 	}
 }
 
-func (w *warmPool) start(givesWay bool) (*warmJail, error) {
+func (w *warmPool) start(lowPriority bool) (*warmJail, error) {
 	w.mu.Lock()
-	frames := w.mix.frames
+	dataFrames := w.workload.dataFrames
 	w.mu.Unlock()
-	v, err := w.pool.plan.start(wanted{preload: w.preload.names, optional: w.preload.optional, frames: frames, givesWay: givesWay})
+	v, err := w.pool.plan.start(wanted{preload: w.preload.names, optional: w.preload.optional, dataFrames: dataFrames, lowPriority: lowPriority})
 	if err != nil {
 		return nil, fmt.Errorf("start jail: %w", err)
 	}
@@ -118,20 +118,20 @@ func (w *warmPool) start(givesWay bool) (*warmJail, error) {
 // run takes the jail that has been idle for longest, since its next child is the best rehearsed.
 func (w *warmPool) run(ctx context.Context, j Job) (Outcome, error) {
 	w.mu.Lock()
-	w.mix.add(strings.Contains(j.Script, framesLibrary))
+	w.workload.add(strings.Contains(j.Script, dataFramesLibrary))
 	w.mu.Unlock()
 	v, err := w.take(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcome, settle, err := v.run(ctx, j)
+	outcome, reap, err := v.run(ctx, j)
 	if err != nil {
 		w.replaceNow(v, err.Error())
 		return outcome, err
 	}
 	finish := func() {
-		if settle != nil {
-			if err := settle(); err != nil {
+		if reap != nil {
+			if err := reap(); err != nil {
 				w.replaceNow(v, err.Error())
 				return
 			}
@@ -256,7 +256,7 @@ func (w *warmPool) giveBack(v *warmJail) {
 		return
 	}
 	w.mu.Lock()
-	successor, frames := v.successor, w.mix.frames
+	successor, dataFrames := v.successor, w.workload.dataFrames
 	v.spent = successor == nil && v.retiring && v.served >= mostOver*w.pool.config.MaxJobs
 	w.mu.Unlock()
 	switch {
@@ -268,7 +268,7 @@ func (w *warmPool) giveBack(v *warmJail) {
 		w.discard(v) // its successor comes by itself
 		return
 	}
-	if err := errors.Join(v.expect(frames), v.prepare()); err != nil {
+	if err := errors.Join(v.expect(dataFrames), v.prepare()); err != nil {
 		w.replaceNow(v, err.Error())
 		return
 	}
@@ -280,11 +280,11 @@ func (w *warmPool) giveBack(v *warmJail) {
 }
 
 // replaceWhileServing starts a jail in the place of v, which goes on serving until that one is warm. With libraries that takes a second of a processor,
-// which the jobs want, too: so few are started at a time, and they give way.
+// which the jobs want, too: so few are started at a time, and at low priority.
 func (w *warmPool) replaceWhileServing(v *warmJail) {
 	select {
-	case w.pool.successions <- struct{}{}:
-		defer func() { <-w.pool.successions }()
+	case w.pool.replacements <- struct{}{}:
+		defer func() { <-w.pool.replacements }()
 	case <-w.pool.ctx.Done():
 		return
 	}
@@ -341,9 +341,9 @@ func (w *warmPool) replaceNow(v *warmJail, why string) {
 }
 
 // startAgain starts a jail, trying until it works: without it a slot would be gone for good. It returns nil when the pool closes.
-func (w *warmPool) startAgain(givesWay bool) *warmJail {
+func (w *warmPool) startAgain(lowPriority bool) *warmJail {
 	for wait := 100 * time.Millisecond; w.pool.ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		v, err := w.start(givesWay)
+		v, err := w.start(lowPriority)
 		if err == nil {
 			return v
 		}

@@ -110,7 +110,7 @@ func watchJob(ctx context.Context, v *server, c *child, m *memory, l Limits) (ob
 			return v.drained(c, w.seen)
 		case <-v.exited:
 			if v.level != Process {
-				return w.seen, errLost
+				return w.seen, errJailLost
 			}
 			w.seen.gone = true
 			w.seen.nearlyOut = m.ended(w.seen.ofProcess(v))
@@ -131,7 +131,7 @@ func watchJob(ctx context.Context, v *server, c *child, m *memory, l Limits) (ob
 				w.kill(w.seen.cause)
 			case killed:
 				v.cmd.Process.Kill()
-				return w.seen, fmt.Errorf("%w: a killed job did not end", errLost)
+				return w.seen, fmt.Errorf("%w: a killed job did not end", errJailLost)
 			}
 		}
 	}
@@ -170,7 +170,7 @@ func (w *watch) pipeEnded() {
 		return // it was a stream's
 	}
 	c := w.child
-	if o, ok := parse(c.result.bytes(), w.seen.limits); ok && w.phase == running && w.server.usage(&w.seen, w.memory) {
+	if o, ok := parse(c.result.bytes(), w.seen.limits); ok && w.phase == running && w.server.measure(&w.seen, w.memory) {
 		w.seen.answer = &o
 		w.ends = []<-chan struct{}{c.stdout.done, c.stderr.done}
 	}
@@ -201,9 +201,9 @@ func (w *watch) lookAtMemory() {
 	w.look.Reset(w.memory.pause())
 }
 
-// usage asks the kernel what the job's process has used so far; it waits behind its answer, to be looked at. False when the
+// measure asks the kernel what the job's process has used so far; it waits behind its answer, to be looked at. False when the
 // process is not known or has gone already: its end will tell.
-func (v *server) usage(o *observation, m *memory) bool {
+func (v *server) measure(o *observation, m *memory) bool {
 	cpu, err := cpuTime(v.jobPID())
 	if err != nil {
 		return false
@@ -220,7 +220,7 @@ func (v *server) drained(c *child, seen observation) (observation, error) {
 		select {
 		case <-r.done:
 		case <-deadline.C:
-			return seen, fmt.Errorf("%w: a job's output did not end with it", errLost)
+			return seen, fmt.Errorf("%w: a job's output did not end with it", errJailLost)
 		}
 	}
 	seen.ended = time.Now()

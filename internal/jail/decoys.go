@@ -17,8 +17,8 @@ import (
 	"safepy/internal/jail/launch"
 )
 
-// bait is what the attacks of Prove try to reach on the host: open to everybody there, so that only the jail is in between.
-type bait struct {
+// decoys are what the attacks of Prove try to reach on the host: open to everybody there, so that only the jail is in between.
+type decoys struct {
 	dir, secret, folder string
 	tcp                 net.Listener
 	abstract            net.Listener
@@ -30,8 +30,8 @@ type bait struct {
 	listening           sync.WaitGroup
 }
 
-func layBait() (b *bait, err error) {
-	b = &bait{shm: -1, mark: newMark()}
+func layDecoys() (b *decoys, err error) {
+	b = &decoys{shm: -1, mark: newMark()}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -61,7 +61,7 @@ func layBait() (b *bait, err error) {
 
 // layFiles makes a file that everybody may read and a folder that everybody may write into. In a container with no writable place
 // this program's own file is to be read, and there is nothing to be written.
-func (b *bait) layFiles() (err error) {
+func (b *decoys) layFiles() (err error) {
 	if b.dir, err = os.MkdirTemp("", "bait"); err != nil {
 		b.folder = "/nonexistent"
 		b.secret, err = os.Executable()
@@ -83,7 +83,7 @@ func (b *bait) layFiles() (err error) {
 }
 
 // metadata is what a job could change of files that it cannot open. When a file was looked at last is left out: that has others.
-func (b *bait) metadata() []string {
+func (b *decoys) metadata() []string {
 	var all []string
 	for _, path := range []string{b.secret, b.folder} {
 		if info, err := os.Stat(path); err == nil {
@@ -93,7 +93,7 @@ func (b *bait) metadata() []string {
 	return all
 }
 
-func (b *bait) receive(l net.Listener) {
+func (b *decoys) receive(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -105,7 +105,7 @@ func (b *bait) receive(l net.Listener) {
 }
 
 // args tells the attacks where everything is, and where the limits are.
-func (b *bait) args(p *plan) map[string]any {
+func (b *decoys) args(p *plan) map[string]any {
 	host, _ := os.Hostname()
 	pid := os.Getpid()
 	if pid == 1 && p.level == Namespaces {
@@ -191,8 +191,8 @@ func (p *plan) others() []string {
 	return others
 }
 
-// touched is what the bait itself shows, whatever the attacks say.
-func (b *bait) touched() map[string]string {
+// disturbed is what the decoys themselves show, whatever the attacks say.
+func (b *decoys) disturbed() map[string]string {
 	found := map[string]string{}
 	if n := b.visitors.Load(); n > 0 {
 		found["network"] = fmt.Sprintf("%d connections to the host", n)
@@ -205,7 +205,7 @@ func (b *bait) touched() map[string]string {
 	return found
 }
 
-func (b *bait) close() {
+func (b *decoys) close() {
 	for _, l := range []net.Listener{b.tcp, b.abstract} {
 		if l != nil {
 			l.Close()

@@ -25,15 +25,15 @@ func TestStudySparesFaults(t *testing.T) {
 	for script, preload := range map[string][]string{faults: nil, numpyFaults: {"numpy", "pandas"}} {
 		t.Run(strings.Join(append([]string{"preload"}, preload...), " "), func(t *testing.T) {
 			eachPlan(t, Config{Preload: preload}, nil, func(t *testing.T, c Config, plan *plan) {
-				plan.texts = newTexts(c.Logger)
-				t.Cleanup(plan.texts.close)
-				studied := pinningPool(t, c, plan)
+				plan.textSegments = newTextSegments(c.Logger)
+				t.Cleanup(plan.textSegments.close)
+				profiled := pinningPool(t, c, plan)
 				c.MaxJobs = 1 // where a jail serves one job, studying it is not worth the while
 				plain := planPool(t, c, plan)
 				if pinned := idleServer(plain).pinned; pinned != 0 {
 					t.Errorf("a server for one job has pinned %d pages", pinned)
 				}
-				few, many := fewestFaults(t, studied, script), fewestFaults(t, plain, script)
+				few, many := fewestFaults(t, profiled, script), fewestFaults(t, plain, script)
 				t.Logf("%d page faults, and %d with nothing pinned", few, many)
 				if 2*few > many {
 					t.Errorf("%d page faults, and only %d with nothing pinned", few, many)
@@ -120,9 +120,9 @@ func pinningPool(t *testing.T, c Config, plan *plan) *Pool {
 }
 
 func idleServer(p *Pool) *server {
-	p.loaded.mu.Lock()
-	defer p.loaded.mu.Unlock()
-	return p.loaded.idle[0].server
+	p.data.mu.Lock()
+	defer p.data.mu.Unlock()
+	return p.data.idle[0].server
 }
 
 // fewestFaults is of several jobs: how far a rehearsal gets before its job comes is a matter of time.

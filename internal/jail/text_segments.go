@@ -13,11 +13,11 @@ import (
 	"safepy/internal/jail/procfs"
 )
 
-// texts are pieces of programs and libraries, code and constants, once more, each in one huge page that all servers of a pool map over
+// textSegments are pieces of programs and libraries, code and constants, once more, each in one huge page that all servers of a pool map over
 // their own. A child has nothing of a file's pages mapped at first, and finding its way to those of the interpreter took it 46 page
 // faults for a script that does nothing, to numpy's 42 more; so each piece takes one. Sealed: nobody can write to them any more,
 // whatever he runs.
-type texts struct {
+type textSegments struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
@@ -28,12 +28,12 @@ type texts struct {
 // madvCollapse is MADV_COLLAPSE, since Linux 6.1.
 const madvCollapse = 25
 
-func newTexts(log *slog.Logger) *texts {
-	return &texts{log: log, made: map[procfs.TextSegment]*os.File{}}
+func newTextSegments(log *slog.Logger) *textSegments {
+	return &textSegments{log: log, made: map[procfs.TextSegment]*os.File{}}
 }
 
-// of returns the text from a place, nil where there can be none.
-func (t *texts) of(place procfs.TextSegment) *os.File {
+// of returns the text segment from a place, nil where there can be none.
+func (t *textSegments) of(place procfs.TextSegment) *os.File {
 	if t == nil {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (t *texts) of(place procfs.TextSegment) *os.File {
 	if tried || t.closed {
 		return file
 	}
-	file, err := makeText(place)
+	file, err := makeTextSegment(place)
 	if err != nil {
 		t.log.Info("code is not shared in huge pages", "file", place.Path, "because", err)
 		file = nil
@@ -53,7 +53,7 @@ func (t *texts) of(place procfs.TextSegment) *os.File {
 }
 
 // close lets go of them all; who has one mapped keeps it.
-func (t *texts) close() {
+func (t *textSegments) close() {
 	if t == nil {
 		return
 	}
@@ -68,7 +68,7 @@ func (t *texts) close() {
 	clear(t.made)
 }
 
-func makeText(place procfs.TextSegment) (_ *os.File, err error) {
+func makeTextSegment(place procfs.TextSegment) (_ *os.File, err error) {
 	source, err := os.Open(place.Path)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func collapse(file *os.File) error {
 	return nil
 }
 
-// share has the server map a text over its own, where both are the same to the byte.
+// share has the server map a text segment over its own, where both are the same to the byte.
 func (v *server) share(file *os.File, address uint64) error {
 	order := fmt.Appendf(nil, "text %d %d", address, procfs.HugePage)
 	if _, _, err := v.control.WriteMsgUnix(order, unix.UnixRights(int(file.Fd())), nil); err != nil {

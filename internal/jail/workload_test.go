@@ -11,12 +11,12 @@ func ownPages(t *testing.T, p *Pool) int {
 	t.Helper()
 	var v *server
 	eventually(t, "the jail is idle", func() bool {
-		p.loaded.mu.Lock()
-		defer p.loaded.mu.Unlock()
-		if len(p.loaded.idle) == 0 {
+		p.data.mu.Lock()
+		defer p.data.mu.Unlock()
+		if len(p.data.idle) == 0 {
 			return false
 		}
-		v = p.loaded.idle[0].server
+		v = p.data.idle[0].server
 		return true
 	})
 	all, err := procfs.Mappings(v.pid)
@@ -47,12 +47,12 @@ func TestMix(t *testing.T) {
 		{"half after many with", "FFFFFFFFFFFFFFFFFnFnFnFnFnFnFnFnFnFn", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := newMix()
+			m := newWorkload()
 			for _, job := range c.jobs {
 				m.add(job == 'F')
 			}
-			if m.frames != c.want {
-				t.Errorf("frames expected: %t, want %t (share %.2f)", m.frames, c.want, m.share)
+			if m.dataFrames != c.want {
+				t.Errorf("frames expected: %t, want %t (share %.2f)", m.dataFrames, c.want, m.share)
 			}
 		})
 	}

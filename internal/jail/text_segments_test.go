@@ -30,7 +30,7 @@ func TestTextIsTheFilesAndSealed(t *testing.T) {
 	if _, err := python.ReadAt(want, procfs.HugePage); err != nil {
 		t.Skip("it is shorter than two huge pages: ", err)
 	}
-	all := newTexts(slog.New(slog.NewTextHandler(t.Output(), nil)))
+	all := newTextSegments(slog.New(slog.NewTextHandler(t.Output(), nil)))
 	defer all.close()
 	text := all.of(procfs.TextSegment{Path: path, Offset: procfs.HugePage})
 	if text == nil {
