@@ -86,8 +86,10 @@ func TestMemoryOfTheJail(t *testing.T) {
 		t.Run(string(b), func(t *testing.T) {
 			p := cgroupPool(t, Config{Backend: b, Preload: []string{"numpy"}})
 			for _, attack := range []struct{ name, script string }{
-				{"many mappings", "import mmap\ndef main():\n    all = []\n    while True:\n        m = mmap.mmap(-1, 1 << 20)\n        m.write(b'x' * (1 << 20))\n        all.append(m)\n"},
-				{"files and heap", "def main():\n    with open('f', 'wb') as f:\n        for _ in range(60):\n            f.write(b'x' * (1 << 20))\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n"},
+				{"many mappings", "import mmap\ndef main():\n    all = []\n    while True:\n        m = mmap.mmap(-1, 1 << 20)\n" +
+					"        m.write(b'x' * (1 << 20))\n        all.append(m)\n"},
+				{"files and heap", "def main():\n    with open('f', 'wb') as f:\n        for _ in range(60):\n" +
+					"            f.write(b'x' * (1 << 20))\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n"},
 				{"a library that is preloaded", "import numpy\ndef main():\n    all = []\n    while True:\n        all.append(numpy.ones(1 << 17))\n"},
 			} {
 				t.Run(attack.name, func(t *testing.T) {
@@ -418,7 +420,8 @@ func wantUnbound(t *testing.T, because string) {
 	}
 	defer p.Close()
 	wantExposed(t, p)
-	for name, c := range map[string]Control{"memory": p.Enforced().Memory, "swap": p.Enforced().Swap, "pids": p.Enforced().Pids, "cpu": p.Enforced().CPU} {
+	for name, c := range map[string]Control{"memory": p.Enforced().Memory, "swap": p.Enforced().Swap, "pids": p.Enforced().Pids,
+		"cpu": p.Enforced().CPU} {
 		if c.By != "" || !strings.Contains(c.Missing, because) {
 			t.Errorf("%s: %+v, want it missing because of %q", name, c, because)
 		}

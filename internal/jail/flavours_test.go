@@ -26,7 +26,8 @@ func TestFlavours(t *testing.T) {
 			{"numpy", "import numpy\ndef main():\n    return int(numpy.ones(1).sum())\n", nil, p.data},
 			{"pandas", "from helper import one\ndef main():\n    return one()\n",
 				[]File{{Path: "helper.py", Content: "import pandas as pd\ndef one():\n    return int(pd.Series([1]).sum())\n"}}, p.data},
-			{"matplotlib", "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1])\n    plt.savefig('x.png')\n    return len(plt.get_fignums())\n", nil, p.full},
+			{"matplotlib", "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1])\n    plt.savefig('x.png')\n" +
+				"    return len(plt.get_fignums())\n", nil, p.full},
 			{"scipy", "from scipy import stats\ndef main():\n    return round(stats.norm.cdf(9))\n", nil, p.full},
 			{"openpyxl", "import openpyxl\ndef main():\n    openpyxl.Workbook().save('x')\n    return 1\n", nil, p.full},
 			{"lxml", "import lxml.etree\ndef main():\n    return int(lxml.etree.fromstring('<a>1</a>').text)\n", nil, p.full},

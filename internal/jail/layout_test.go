@@ -13,7 +13,8 @@ func TestArrange(t *testing.T) {
 		p := planPool(t, c, plan)
 		moved := movedRun(t, idleServer(p).pid)
 		plan.faults.settings = python("import ctypes\nclass Without(ctypes.PyDLL):\n    def __getattr__(self, name):\n" +
-			"        if name == 'getcontext':\n            raise AttributeError(name)\n        return super().__getattr__(name)\nctypes.PyDLL = Without")
+			"        if name == 'getcontext':\n            raise AttributeError(name)\n        return super().__getattr__(name)\n" +
+			"ctypes.PyDLL = Without")
 		stays := planPool(t, c, plan)
 		if movedRun(t, idleServer(stays).pid) {
 			t.Error("what could not be moved has moved")

@@ -63,7 +63,8 @@ func newMachine(l Limits, rlimits map[string]int64, environment []string, measur
 	figures := map[string]any{
 		"User": launch.UserName, "UID": launch.JobUID, "Home": "/tmp", "Host": launch.HostName, "Environment": environment, "Limits": limits,
 		"Release": unix.ByteSliceToString(kernel.Release[:]), "Started": time.Now().Unix(),
-		"MemoryKB": l.MemoryMB << 10, "MemoryBytes": l.MemoryMB << 20, "DiskKB": l.DiskMB << 10, "OpenFiles": l.OpenFiles, "Processes": l.Threads + 1,
+		"MemoryKB": l.MemoryMB << 10, "MemoryBytes": l.MemoryMB << 20, "DiskKB": l.DiskMB << 10, "OpenFiles": l.OpenFiles,
+		"Processes": l.Threads + 1,
 	}
 	m := &machine{
 		Files: map[string]string{},

@@ -162,7 +162,8 @@ func (m *memory) signal(pid int, number unix.Signal) error {
 // some file's is taken off as it is now.
 func (m *memory) answered(pid int) error {
 	var most, anonymous, file, shared int64
-	if err := procfs.StatusFields(pid, map[string]*int64{"VmHWM": &most, "RssAnon": &anonymous, "RssFile": &file, "RssShmem": &shared}); err != nil {
+	if err := procfs.StatusFields(pid, map[string]*int64{"VmHWM": &most, "RssAnon": &anonymous, "RssFile": &file,
+		"RssShmem": &shared}); err != nil {
 		return err
 	}
 	m.peak = max(m.peak, anonymous-m.base.Anonymous, most-file-shared-m.base.Anonymous)

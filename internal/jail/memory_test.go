@@ -56,7 +56,8 @@ var hoards = []struct{ name, script string }{
 	{"one large block", "def main():\n    return len(bytearray(1 << 30))  # here\n"},
 	{"C code", filling + "def main():\n    m = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE)\n    fill(m)  # here\n"},
 	{"huge pages", filling + "def main():\n    m = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE)\n    m.madvise(14)\n    fill(m)  # here\n"},
-	{"shared memory", filling + "def main():\n    m = mmap.mmap(-1, 80 << 20)\n    fill(m)\n    fill(mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE))  # here\n"},
+	{"shared memory", filling + "def main():\n    m = mmap.mmap(-1, 80 << 20)\n    fill(m)\n" +
+		"    fill(mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE))  # here\n"},
 	{"shared memory that is let go of", filling + `def main():
     all = []
     while True:
@@ -87,7 +88,8 @@ func endsHoards(t *testing.T, p *Pool) {
 		if o.Usage.MemoryPeakBytes < 36<<20 {
 			t.Errorf("%s: had %d bytes", h.name, o.Usage.MemoryPeakBytes)
 		}
-		if f := o.Failure; f.Line == 0 && h.name != "huge pages" || f.Type != "MemoryError" || f.Line > 0 && !strings.HasSuffix(f.Traceback, "\nMemoryError\n") {
+		if f := o.Failure; f.Line == 0 && h.name != "huge pages" || f.Type != "MemoryError" || f.Line > 0 &&
+			!strings.HasSuffix(f.Traceback, "\nMemoryError\n") {
 			t.Errorf("%s: nobody asked where it was: %+v", h.name, f)
 		}
 		wantResult(t, p, "def main(): return 1", "1")
@@ -97,9 +99,10 @@ func endsHoards(t *testing.T, p *Pool) {
 // What a job maps, reads or has given back is not what it has.
 func countsWhatIsThere(t *testing.T, p *Pool) {
 	for name, script := range map[string]string{
-		"mapped and not touched": "import mmap\ndef main():\n    m = mmap.mmap(-1, 2 << 30, mmap.MAP_PRIVATE)\n    m[1 << 30] = 1\n    return m[5] + m[1 << 30]\n",
-		"given back":             "def main():\n    for _ in range(20):\n        len(bytearray(25 << 20))\n    return 1\n",
-		"up to the limit":        "def main():\n    return len(bytearray(34 << 20)) - (34 << 20) + 1\n",
+		"mapped and not touched": "import mmap\ndef main():\n    m = mmap.mmap(-1, 2 << 30, mmap.MAP_PRIVATE)\n    m[1 << 30] = 1\n" +
+			"    return m[5] + m[1 << 30]\n",
+		"given back":      "def main():\n    for _ in range(20):\n        len(bytearray(25 << 20))\n    return 1\n",
+		"up to the limit": "def main():\n    return len(bytearray(34 << 20)) - (34 << 20) + 1\n",
 		"files": `
 def main():
     for i in range(6):
@@ -168,8 +171,10 @@ def main():
 func refusesWithMemoryError(t *testing.T, p *Pool) {
 	o := run(t, p, "def main():\n    return bytearray(1 << 45)\n")
 	want := Failure{
-		Code: MemoryLimit, Message: "Script execution failed: memory limit of 40 MB exceeded", Type: "MemoryError", Line: 2, SourceLine: "return bytearray(1 << 45)",
-		Traceback: "Traceback (most recent call last):\n  File \"script.py\", line 2, in main\n    return bytearray(1 << 45)\n           ^^^^^^^^^^^^^^^^^^\nMemoryError\n",
+		Code: MemoryLimit, Message: "Script execution failed: memory limit of 40 MB exceeded", Type: "MemoryError", Line: 2,
+		SourceLine: "return bytearray(1 << 45)",
+		Traceback: "Traceback (most recent call last):\n  File \"script.py\", line 2, in main\n    return bytearray(1 << 45)\n" +
+			"           ^^^^^^^^^^^^^^^^^^\nMemoryError\n",
 	}
 	if o.Failure == nil || *o.Failure != want {
 		t.Errorf("got %+v", o.Failure)
@@ -189,7 +194,8 @@ func saysWhenNearlyOut(t *testing.T, p *Pool) {
 		{"an error with little in use", "def main():\n    raise OSError('encoder error -8')\n", Exception,
 			"Script execution failed: OSError: encoder error -8 (line 2)", true},
 		{"a refusal", "import mmap\ndef main():\n    mmap.mmap(-1, 1 << 45)\n", Exception,
-			"Script execution failed: OSError: [Errno 12] Cannot allocate memory (line 3). A request for memory was refused; the script may use 40 MB", true},
+			"Script execution failed: OSError: [Errno 12] Cannot allocate memory (line 3). A request for memory was refused; the script may use " +
+				"40 MB", true},
 		{"a crash with much in use", "import ctypes\ndef main():\n    x = bytearray(38 << 20)\n    ctypes.string_at(0)\n", MemoryLimit,
 			"Script execution failed: memory limit of 40 MB exceeded", true},
 		{"a crash with little in use", "import ctypes\ndef main():\n    ctypes.string_at(0)\n", Crashed,
@@ -259,7 +265,8 @@ func TestPause(t *testing.T) {
 		m.used = used
 		pauses = append(pauses, m.pause())
 	}
-	if !slices.IsSortedFunc(pauses, func(a, b time.Duration) int { return int(b - a) }) || pauses[0] < 3*time.Millisecond || pauses[4] != leastPause {
+	if !slices.IsSortedFunc(pauses, func(a, b time.Duration) int { return int(b - a) }) || pauses[0] < 3*time.Millisecond ||
+		pauses[4] != leastPause {
 		t.Error(fmt.Sprint(pauses))
 	}
 	if m.took = 10 * time.Millisecond; m.pause() < 80*time.Millisecond {

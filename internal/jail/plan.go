@@ -53,7 +53,8 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), saidUnpinned: new(sync.Once), saidUnprofiled: new(sync.Once),
+		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64),
+		saidUnpinned: new(sync.Once), saidUnprofiled: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
 	if p.root, err = launch.FindRoot(c.Python); err != nil {
@@ -78,7 +79,8 @@ func newPlan(c Config) (*plan, error) {
 	}
 	if p.level == Process && p.chroot != "" {
 		if err := p.layOutRoot(); err != nil {
-			p.log.Warn("jobs find no files of a small machine's in the root tree (/etc/passwd, /proc/meminfo and others)", "root", p.chroot, "because", err,
+			p.log.Warn("jobs find no files of a small machine's in the root tree (/etc/passwd, /proc/meminfo and others)", "root", p.chroot,
+				"because", err,
 				"hint", "let the worker write to it once, or ignore this")
 		}
 	}
@@ -118,7 +120,8 @@ func (p *plan) chooseLevel(c Config) error {
 	hint := "allow user namespaces: in a container run it under deploy/seccomp-worker.json with apparmor=unconfined; on a host" +
 		" see the sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
 	if c.Level == Namespaces {
-		return fmt.Errorf("JAIL_ISOLATION is namespaces, which %s cannot make here: %w; %s; or set JAIL_ISOLATION=auto to run with less", p.backend, err, hint)
+		return fmt.Errorf("JAIL_ISOLATION is namespaces, which %s cannot make here: %w; %s; or set JAIL_ISOLATION=auto to run with less",
+			p.backend, err, hint)
 	}
 	if p.backend != Nsjail {
 		return fmt.Errorf("%s cannot make namespaces here, and has no other way: %w; %s", p.backend, err, hint)
@@ -132,7 +135,8 @@ func (p *plan) chooseLevel(c Config) error {
 }
 
 // errSharedUID is why level Process is refused to a worker that is not root.
-var errSharedUID = errors.New("this worker is not root, so a job at level process would have its uid, and only its system call filter would keep it" +
+var errSharedUID = errors.New("this worker is not root, so a job at level process would have its uid, and only its system call filter " +
+	"would keep it" +
 	" from the worker's files, processes and Redis; start the worker as root, allow namespaces, or set JAIL_SHARED_UID=accept to do without")
 
 // try starts a jail at a level, which is the plan's then.
@@ -201,8 +205,9 @@ const pendingSignals = 64
 func (p *plan) settings(s launch.Spec, w wanted) settings {
 	l := p.limits
 	set := settings{
-		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.Level == Namespaces,
-		Profile: p.profile && s.Level == Namespaces, Once: s.Level == Process,
+		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp",
+		DropBounding: s.Level == Namespaces,
+		Profile:      p.profile && s.Level == Namespaces, Once: s.Level == Process,
 		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), launch.JobUID, launch.JobUID),
 		Rlimits: rlimits(l),
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
@@ -230,7 +235,8 @@ func (p *plan) settings(s launch.Spec, w wanted) settings {
 // rlimits are a job's, but for memory and CPU time.
 func rlimits(l Limits) map[string]int64 {
 	return map[string]int64{
-		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "SIGPENDING": pendingSignals,
+		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
+		"SIGPENDING": pendingSignals,
 		// Its threads are all that the job's uid has, in a user namespace of its own.
 		"NPROC": int64(l.Threads) + 1,
 	}

@@ -57,8 +57,8 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	return p, nil
 }
 
-// slotsPerReplacement is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the time
-// use up a jail of JAIL_MAX_JOBS in about 4 s, and a start at low priority beside them takes as long.
+// slotsPerReplacement is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the
+// time use up a jail of JAIL_MAX_JOBS in about 4 s, and a start at low priority beside them takes as long.
 const slotsPerReplacement = 4
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
@@ -163,8 +163,8 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 // usedOnce reports whether every jail serves a single job.
 func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJobs == 1 }
 
-// warmPoolFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no jail
-// has loaded. A script that finds its way to a library that its text does not show pays for the import.
+// warmPoolFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no
+// jail has loaded. A script that finds its way to a library that its text does not show pays for the import.
 func (p *Pool) warmPoolFor(j *Job) *warmPool {
 	reach := p.plan.libraries.reachOf(*j)
 	r := [...]*warmPool{plain: p.plain, withData: p.data, full: p.full}[reach.flavour(p.data.has)]

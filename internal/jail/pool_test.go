@@ -99,13 +99,15 @@ func parents(t *testing.T) map[int]int {
 func TestPoolRuns(t *testing.T) {
 	eachPool(t, Config{Denied: []string{"os"}}, func(t *testing.T, p *Pool) {
 		o, err := p.Run(t.Context(), Job{
-			Script: "import posix\ndef main(a, b):\n    print(input(), open('f').read())\n    posix.write(2, b'err')\n    open('new', 'w').write('n')\n    return [a, b]\n",
-			Args:   json.RawMessage(`{"b": 2, "a": 1}`), Stdin: "in", Files: []File{{Path: "f", Content: "Zg==", Encoding: "base64"}},
+			Script: "import posix\ndef main(a, b):\n    print(input(), open('f').read())\n    posix.write(2, b'err')\n" +
+				"    open('new', 'w').write('n')\n    return [a, b]\n",
+			Args: json.RawMessage(`{"b": 2, "a": 1}`), Stdin: "in", Files: []File{{Path: "f", Content: "Zg==", Encoding: "base64"}},
 		})
 		if err != nil || o.Failure != nil {
 			t.Fatalf("%v, %+v", err, o.Failure)
 		}
-		if string(o.Result) != "[1,2]" || o.Stdout.Text != "in f\n" || o.Stderr.Text != "err" || o.Stdout.Cut || len(o.Files) != 1 || o.Files[0].Path != "new" {
+		if string(o.Result) != "[1,2]" || o.Stdout.Text != "in f\n" || o.Stderr.Text != "err" || o.Stdout.Cut || len(o.Files) != 1 ||
+			o.Files[0].Path != "new" {
 			t.Errorf("%+v", o)
 		}
 		if o.Usage.Wall <= 0 || o.Usage.CPU <= 0 || o.Usage.CPU > patience {
@@ -359,7 +361,8 @@ func TestPoolConcurrent(t *testing.T) {
 		var jobs sync.WaitGroup
 		for n := range 40 {
 			jobs.Go(func() {
-				wantAnswer(t, p, fmt.Sprintf("import time\nopen('n', 'x').write('%d')\ndef main():\n    time.sleep(0.005)\n    return open('n').read()", n), fmt.Sprintf(`"%d"`, n))
+				wantAnswer(t, p, fmt.Sprintf("import time\nopen('n', 'x').write('%d')\ndef main():\n    time.sleep(0.005)\n"+
+					"    return open('n').read()", n), fmt.Sprintf(`"%d"`, n))
 			})
 		}
 		jobs.Wait()

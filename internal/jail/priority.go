@@ -14,15 +14,16 @@ import (
 	"safepy/internal/jail/procfs"
 )
 
-// lowPriorityNice is how much nicer than before a process of low priority is: to one of usual priority it leaves six parts of seven. A start that may
-// wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much (ARCHITECTURE.md).
+// lowPriorityNice is how much nicer than before a process of low priority is: to one of usual priority it leaves six parts of seven. A
+// start that may wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much
+// (ARCHITECTURE.md).
 const lowPriorityNice, nicest = 8, 19
 
 // lowPriorityAtMost is how long a start has low priority: on a machine that leaves no room at all it would never come to an end.
 const lowPriorityAtMost = 10 * time.Second
 
-// lowerPriority gives a process low priority, and all that it starts meanwhile, for so long or until restorePriority is called, which may be more than
-// once; a process that this fails for keeps it for ever.
+// lowerPriority gives a process low priority, and all that it starts meanwhile, for so long or until restorePriority is called, which may
+// be more than once; a process that this fails for keeps it for ever.
 func lowerPriority(pid int, atMost time.Duration) (restorePriority func() error) {
 	var undo []func() error
 	if group, nice := autogroup(pid); group != "" && group != ownAutogroup() {
@@ -97,8 +98,8 @@ func readAutogroup(path string) (group string, nice int) {
 	return string(name), nice
 }
 
-// autogroupTries is how often it is tried to make a session nicer or less nice: without privilege the kernel lets anybody do so only once in
-// a tenth of a second.
+// autogroupTries is how often it is tried to make a session nicer or less nice: without privilege the kernel lets anybody do so only once
+// in a tenth of a second.
 const autogroupTries = 20
 
 func setAutogroup(pid, nice int) (err error) {

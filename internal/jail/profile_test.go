@@ -17,7 +17,8 @@ import (
 // Scripts that return how many page faults their process has had, for the server without libraries and for the one with.
 const (
 	faults      = "import resource\n\ndef main():\n    print('x')\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-	numpyFaults = "import numpy as np\nimport resource\n\ndef main():\n    np.mean([1, 2, 3])\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+	numpyFaults = "import numpy as np\nimport resource\n\ndef main():\n    np.mean([1, 2, 3])\n" +
+		"    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
 )
 
 // A job whose server pins what it writes has less than half of the page faults that it has otherwise.

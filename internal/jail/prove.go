@@ -189,7 +189,8 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 	}
 }
 
-// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit and for the worker.
+// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit and for the
+// worker.
 func (p *Pool) attackBeneath(ctx context.Context, b *decoys) (map[string]string, error) {
 	plan := *p.plan
 	plan.cgroups = nil

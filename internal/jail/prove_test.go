@@ -86,9 +86,11 @@ var removals = []removal{
 		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
 	}},
 	{wall: "other processes, named", kinds: everywhere, settings: letting("sched_getaffinity")},
-	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.faults.noLandlock = true }, root: true, args: asRoot},
+	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.faults.noLandlock = true }, root: true,
+		args: asRoot},
 	{wall: "other processes, named", kinds: once, settings: letting("clock_gettime")},
-	{wall: "metadata of files", kinds: []string{"bubblewrap"}, settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},
+	{wall: "metadata of files", kinds: []string{"bubblewrap"},
+		settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},
 	{wall: "metadata of files", kinds: once, settings: letting("utimensat")},
 	{wall: "locks of files", kinds: everywhere, settings: letting("flock")},
 	{wall: "locks of files", kinds: everywhere, settings: letting("fcntl")},
@@ -100,7 +102,8 @@ var removals = []removal{
 	{wall: "what a user is charged for", kinds: everywhere, settings: letting("timer_create")},
 	{wall: "another user", kinds: fresh, root: true, settings: func(s *settings) { s.UID = nil }},
 	{wall: "ids of its own", kinds: []string{"nsjail"}, args: insert("--disable_clone_newuser"), root: true},
-	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`, "import os; os.setresuid = lambda *a: None")},
+	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`,
+		"import os; os.setresuid = lambda *a: None")},
 	{wall: "number of processes", settings: func(s *settings) { delete(s.Rlimits, "NPROC") }},
 	{wall: "descriptors", settings: limit("NOFILE", 4096), args: replace("--rlimit_nofile", "hard")},
 	{wall: "size of a file", kinds: []string{"nsjail"}, settings: limit("FSIZE", 1<<40)},
@@ -112,22 +115,26 @@ var removals = []removal{
 	{wall: "size of the working directory", kinds: []string{"nsjail"}, settings: func(s *settings) {
 		s.Tmpfs = strings.Replace(s.Tmpfs, "size=64m", "size=6400m", 1)
 	}},
-	{wall: "predecessors", kinds: []string{"nsjail"}, settings: without(`if name == "mount": return lambda *a: 0`, "import os; os.chmod('/tmp', 0o777)")},
-	{wall: "descriptors of others", settings: python("import os; close = os.closerange; os.closerange = lambda a, b: (close(a, b), a == 5 and os.dup2(0, 77))")},
+	{wall: "predecessors", kinds: []string{"nsjail"}, settings: without(`if name == "mount": return lambda *a: 0`,
+		"import os; os.chmod('/tmp', 0o777)")},
+	{wall: "descriptors of others", settings: python("import os; close = os.closerange; os.closerange = lambda a, b: (close(a, b), a == 5 " +
+		"and os.dup2(0, 77))")},
 	{wall: "no new privileges", kinds: []string{"nsjail"}, says: "walls: ", args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args) // which goes without saying where nsjail sets up a filter
-	}, settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
+	}, settings: keepingPrivileges},
 	{wall: "outer filter", kinds: []string{"nsjail", "process"}, args: replace("--seccomp_string", "ALLOW { getpid } DEFAULT ALLOW")},
 	{wall: "outer filter", kinds: []string{"bubblewrap"}, args: drop("--seccomp")},
 	{wall: "network", kinds: []string{"nsjail"}, settings: sharing("0x40000000"), args: insert("--disable_clone_newnet")},
 	{wall: "network", kinds: []string{"bubblewrap"}, settings: sharing("0x40000000"), args: drop("--unshare-net")},
 	{wall: "shared memory", kinds: []string{"nsjail"}, settings: sharing("0x8000000"), args: insert("--disable_clone_newipc")},
 	{wall: "shared memory", kinds: []string{"bubblewrap"}, settings: sharing("0x8000000"), args: drop("--unshare-ipc")},
-	{wall: "host name", kinds: []string{"bubblewrap"}, args: func(args []string) []string { return drop("--hostname")(drop("--unshare-uts")(args)) }},
+	{wall: "host name", kinds: []string{"bubblewrap"},
+		args: func(args []string) []string { return drop("--hostname")(drop("--unshare-uts")(args)) }},
 	{wall: "the kernel's /proc", kinds: []string{"nsjail"}, args: drop("--disable_proc")},
 	{wall: "the kernel's /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
 	{wall: "users of the host", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc/passwd")},
-	{wall: "users of the host", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc/passwd", "/etc/passwd", "--remount-ro", "/")},
+	{wall: "users of the host", kinds: []string{"bubblewrap"},
+		args: drop("--remount-ro", "--ro-bind", "/etc/passwd", "/etc/passwd", "--remount-ro", "/")},
 	{wall: "users of the host", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
 	{wall: "host files", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc")},
 	{wall: "host files", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc", "/etc", "--remount-ro", "/")},
@@ -145,7 +152,7 @@ var removals = []removal{
 	{wall: "no new privileges", kinds: once, says: "walls: ", args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args)
 	}, plan: func(p *plan) { p.faults.noLandlock = true }, // Landlock asks for it
-		settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
+		settings: keepingPrivileges},
 	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.faults.noLandlock = true }},
 	{wall: "other processes, signalled", kinds: fresh, settings: func(s *settings) {
 		outside(s)
@@ -156,8 +163,10 @@ var removals = []removal{
 	}},
 	{wall: "other processes, seen", kinds: fresh, settings: outside},
 	{wall: "nothing outlives its job", kinds: fresh, settings: outside},
-	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") }, plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
-	{wall: "time", kinds: []string{"nsjail"}, says: "a killed job did not end", settings: python("import signal; signal.pidfd_send_signal = lambda *a: None")},
+	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") },
+		plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
+	{wall: "time", kinds: []string{"nsjail"}, says: "a killed job did not end",
+		settings: python("import signal; signal.pidfd_send_signal = lambda *a: None")},
 	{wall: "time", kinds: once, says: "a job's output did not end with it", settings: python(`
 import os
 chdir = os.chdir
@@ -175,7 +184,8 @@ os.chdir = behind`)},
 	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.CPU = 0 })},
 	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) { p.faults.noCgroup = true }},
 	{wall: "worker's environment", kinds: []string{"nsjail", "process"}, args: insert("--env", "OTHER=a secret of the worker")},
-	{wall: "worker's environment", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
+	{wall: "worker's environment", kinds: []string{"bubblewrap"},
+		args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
 }
 
 // fresh are the kinds with namespaces, once is the one without.
@@ -192,6 +202,10 @@ var shared string
 func asRoot(args []string) []string {
 	return insert("--keep_caps")(replace("--group", "0")(replace("--user", "0")(args)))
 }
+
+// keepingPrivileges does without PR_SET_NO_NEW_PRIVS.
+var keepingPrivileges = without(`
+        if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")
 
 // outside leaves jobs out of the pid namespaces that are made for them; what ends the namespace then has to end the job, too.
 var outside = without(`

@@ -23,7 +23,8 @@ const (
 	lookPatience = 5 * time.Second
 )
 
-// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its work.
+// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its
+// work.
 func (p *Pool) attackWhole(ctx context.Context, _ *decoys) (map[string]string, error) {
 	found := map[string]string{}
 	enforced := p.plan.enforced
@@ -134,7 +135,8 @@ func (p *Pool) attackOnce(ctx context.Context, name string, j Job) (Outcome, err
 	if err != nil {
 		return Outcome{}, err
 	}
-	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads, "disk_mb": wholeLimits.DiskMB})
+	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads,
+		"disk_mb": wholeLimits.DiskMB})
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -111,7 +111,8 @@ func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, e
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
 		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.Level, limits: p.limits,
-		started: time.Now(), cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job, restorePriority: func() error { return nil },
+		started: time.Now(), cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job,
+		restorePriority: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"safepy/internal/jail/procfs"
 )
 
-// textSegments are pieces of programs and libraries, code and constants, once more, each in one huge page that all servers of a pool map over
-// their own. A child has nothing of a file's pages mapped at first, and finding its way to those of the interpreter took it 46 page
-// faults for a script that does nothing, to numpy's 42 more; so each piece takes one. Sealed: nobody can write to them any more,
-// whatever he runs.
+// textSegments are pieces of programs and libraries, code and constants, once more, each in one huge page that all servers of a pool map
+// over their own. A child has nothing of a file's pages mapped at first, and finding its way to those of the interpreter took it 46 page
+// faults for a script that does nothing, to numpy's 42 more; so each piece takes one. Sealed: nobody can write to them any more, whatever
+// he runs.
 type textSegments struct {
 	log *slog.Logger
 

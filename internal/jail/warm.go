@@ -72,7 +72,8 @@ func newWarmPoolOnDemand(p *Pool, wanted preload) *warmPool {
 }
 
 func warmPoolOf(p *Pool, wanted preload, size, most int) *warmPool {
-	return &warmPool{pool: p, preload: wanted, size: size, most: most, count: size, lastUse: time.Now(), ready: make(chan struct{}, most), workload: newWorkload()}
+	return &warmPool{pool: p, preload: wanted, size: size, most: most, count: size, lastUse: time.Now(), ready: make(chan struct{}, most),
+		workload: newWorkload()}
 }
 
 func (w *warmPool) onDemand() bool { return w.growing }
@@ -104,7 +105,8 @@ func (w *warmPool) start(lowPriority bool) (*warmJail, error) {
 	w.mu.Lock()
 	dataFrames := w.workload.dataFrames
 	w.mu.Unlock()
-	v, err := w.pool.plan.start(wanted{preload: w.preload.names, optional: w.preload.optional, dataFrames: dataFrames, lowPriority: lowPriority})
+	v, err := w.pool.plan.start(wanted{preload: w.preload.names, optional: w.preload.optional, dataFrames: dataFrames,
+		lowPriority: lowPriority})
 	if err != nil {
 		return nil, fmt.Errorf("start jail: %w", err)
 	}
@@ -279,8 +281,8 @@ func (w *warmPool) giveBack(v *warmJail) {
 	w.put(v)
 }
 
-// replaceWhileServing starts a jail in the place of v, which goes on serving until that one is warm. With libraries that takes a second of a processor,
-// which the jobs want, too: so few are started at a time, and at low priority.
+// replaceWhileServing starts a jail in the place of v, which goes on serving until that one is warm. With libraries that takes a second of
+// a processor, which the jobs want, too: so few are started at a time, and at low priority.
 func (w *warmPool) replaceWhileServing(v *warmJail) {
 	select {
 	case w.pool.replacements <- struct{}{}:

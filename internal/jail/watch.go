@@ -74,7 +74,8 @@ type watch struct {
 
 type reasons struct{ flooded, overfull, canceled <-chan struct{} }
 
-// watchJob waits for the job's end, and brings it about when its time is over, it has more memory than it may, its output floods or ctx ends.
+// watchJob waits for the job's end, and brings it about when its time is over, it has more memory than it may, its output floods or ctx
+// ends.
 func watchJob(ctx context.Context, v *server, c *child, m *memory, l Limits) (observation, error) {
 	overfull, stopWatching := v.quota.Watch(v.jobPID())
 	defer stopWatching()

@@ -75,7 +75,8 @@ def main():
 				wantAnswer(t, p, script, want)
 			}
 		}
-		const without, with = "import numpy as np\ndef main():\n    return 1\n", "import pandas as pd\ndef main():\n    return int(pd.Series([1, 2]).sum())\n"
+		const without, with = "import numpy as np\ndef main():\n    return 1\n",
+			"import pandas as pd\ndef main():\n    return int(pd.Series([1, 2]).sum())\n"
 		many(without, "1")
 		before := ownPages(t, p)
 		many(with, "3")

@@ -21,7 +21,8 @@ func TestParsePlace(t *testing.T) {
 			"900 899 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw\n",
 			Place{map[string]placeV1{}, "/sys/fs/cgroup"}},
 		{"version 1 with controllers mounted together", "4:memory:/user.slice\n2:cpu,cpuacct:/user.slice\n1:name=systemd:/a:b\n0::/\n",
-			"31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+			"31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n" +
+				"32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
 			Place{map[string]placeV1{"memory": {"/sys/fs/cgroup/memory", "user.slice"}, "cpu": {"/sys/fs/cgroup/cpu,cpuacct", "user.slice"}}, ""}},
 		{"version 1 in a container that sees its own cgroup as the root of the mount", "8:pids:/docker/4f\n",
 			"32 30 0:28 /docker/4f /sys/fs/cgroup/pids ro - cgroup pids rw,pids\n",
@@ -37,7 +38,8 @@ func TestParsePlace(t *testing.T) {
 			}
 		})
 	}
-	for own, mounts := range map[string]string{"": "", "0::/\n": "", "nonsense\n": "33 30 0:29 / /sys/fs/cgroup rw - cgroup2 none rw\n", "0::/../..\n": "33 30 0:29 / /sys/fs/cgroup rw - cgroup2 none rw\n"} {
+	for own, mounts := range map[string]string{"": "", "0::/\n": "", "nonsense\n": "33 30 0:29 / /sys/fs/cgroup rw - cgroup2 none rw\n",
+		"0::/../..\n": "33 30 0:29 / /sys/fs/cgroup rw - cgroup2 none rw\n"} {
 		if p, err := parsePlace(own, mounts); err == nil {
 			t.Errorf("%q, %q: got %+v, want an error", own, mounts, p)
 		}

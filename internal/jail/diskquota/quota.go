@@ -1,5 +1,5 @@
-// Package diskquota bounds what a process has in a directory that lies on a disk where no size can be set: it looks at the directory, and at
-// what the process keeps open or mapped without a name, and says when that is too much.
+// Package diskquota bounds what a process has in a directory that lies on a disk where no size can be set: it looks at the directory, and
+// at what the process keeps open or mapped without a name, and says when that is too much.
 package diskquota
 
 import (

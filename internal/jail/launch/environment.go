@@ -15,7 +15,8 @@ const (
 // must have none. One malloc arena: each further one takes 64 MB of the job's address space. Functions are bound at once: else each child
 // searches anew for those that its server has not called yet, 15 page faults.
 var environment = []string{
-	"PATH=/usr/bin", "LANG=C.UTF-8", "USER=" + UserName, "LOGNAME=" + UserName, "TERM=dumb", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC", "PYTHONDONTWRITEBYTECODE=1",
+	"PATH=/usr/bin", "LANG=C.UTF-8", "USER=" + UserName, "LOGNAME=" + UserName, "TERM=dumb", "HOME=/tmp", "TMPDIR=/tmp", "TZ=UTC",
+	"PYTHONDONTWRITEBYTECODE=1",
 	"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "NUMEXPR_NUM_THREADS=1",
 	"MALLOC_ARENA_MAX=1", "MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp", "LD_BIND_NOW=1",
 }

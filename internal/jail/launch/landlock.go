@@ -60,7 +60,8 @@ func existing(paths []string, directories bool) []string {
 
 // Confined is what starts args behind Landlock: the program to execute, and its arguments, the name that it goes by first.
 func (s Spec) Confined(args []string) (path string, confined []string, err error) {
-	c := confinement{Program: []string{s.Program, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"}, Directory: s.Chroot + s.Directory}
+	c := confinement{Program: []string{s.Program, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"},
+		Directory: s.Chroot + s.Directory}
 	if s.Chroot != "" {
 		c.Read = []string{s.Chroot}
 	} else {

@@ -78,7 +78,8 @@ func TestFindRoot(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, private := range []string{"/", "/etc", "/proc", "/sys", "/dev", "/home", "/root", "/var", "/run", "/usr", "/usr/bin", "/usr/lib", "/tmp"} {
+	for _, private := range []string{"/", "/etc", "/proc", "/sys", "/dev", "/home", "/root", "/var", "/run", "/usr", "/usr/bin", "/usr/lib",
+		"/tmp"} {
 		if slices.Contains(r.Binds, private) {
 			t.Errorf("all of %s is shown", private)
 		}

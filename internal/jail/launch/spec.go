@@ -18,7 +18,8 @@ const (
 	Process Level = "process"
 )
 
-// The descriptors that a jail inherits beside its standard ones: its end of the control socket, and the outer filter that bubblewrap installs.
+// The descriptors that a jail inherits beside its standard ones: its end of the control socket, and the outer filter that bubblewrap
+// installs.
 const (
 	ControlFD = 3
 	FilterFD  = 4

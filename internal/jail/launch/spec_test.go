@@ -16,7 +16,8 @@ var testRoot = Root{
 }
 
 func testSpec(program string) Spec {
-	return Spec{Program: program, Level: Namespaces, Root: testRoot, IDs: IDs{Split: true, Server: 5000, Job: 5001}, Script: "boot()", OpenFiles: 300}
+	return Spec{Program: program, Level: Namespaces, Root: testRoot, IDs: IDs{Split: true, Server: 5000, Job: 5001}, Script: "boot()",
+		OpenFiles: 300}
 }
 
 // has reports whether args hold the words in a row.
@@ -36,16 +37,20 @@ func TestNsjailArgs(t *testing.T) {
 		t.Errorf("from %q to %q", args[0], args[len(args)-6:])
 	}
 	for _, words := range [][]string{
-		{"-Mo"}, {"--time_limit", "0"}, {"--rlimit_as", "max"}, {"--rlimit_nofile", "300"}, {"--pass_fd", "3"}, {"--disable_proc"}, {"--iface_no_lo"}, {"--keep_caps"},
-		{"--user", "0:5000:1"}, {"--group", "0:5000:1"}, {"--user", "1000:5001:1"}, {"--group", "1000:5001:1"}, {"--tmpfsmount", "/tmp"}, {"--cwd", "/tmp"},
-		{"--bindmount_ro", "/dev/null"}, {"--bindmount_ro", "/usr/lib/python3"}, {"--symlink", "usr/lib:/lib"}, {"--symlink", "/z:/usr/share/x/y"},
+		{"-Mo"}, {"--time_limit", "0"}, {"--rlimit_as", "max"}, {"--rlimit_nofile", "300"}, {"--pass_fd", "3"}, {"--disable_proc"},
+		{"--iface_no_lo"}, {"--keep_caps"},
+		{"--user", "0:5000:1"}, {"--group", "0:5000:1"}, {"--user", "1000:5001:1"}, {"--group", "1000:5001:1"}, {"--tmpfsmount", "/tmp"},
+		{"--cwd", "/tmp"},
+		{"--bindmount_ro", "/dev/null"}, {"--bindmount_ro", "/usr/lib/python3"}, {"--symlink", "usr/lib:/lib"},
+		{"--symlink", "/z:/usr/share/x/y"},
 		{"--env", "PATH=/usr/bin"}, {"--env", "OPENBLAS_NUM_THREADS=1"},
 	} {
 		if !has(args, words...) {
 			t.Errorf("no %q in %q", words, args)
 		}
 	}
-	for _, word := range []string{"--bindmount", "-R", "--chroot", "--disable_clone_newns", "--disable_clone_newnet", "--disable_clone_newpid", "--disable_clone_newuser"} {
+	for _, word := range []string{"--bindmount", "-R", "--chroot", "--disable_clone_newns", "--disable_clone_newnet",
+		"--disable_clone_newpid", "--disable_clone_newuser"} {
 		if slices.Contains(args, word) {
 			t.Errorf("%s at level namespaces", word)
 		}
@@ -61,8 +66,10 @@ func TestNsjailArgsOfProcess(t *testing.T) {
 	s.Level, s.Directory, s.Chroot = Process, "/tmp/job-1", "/srv/root"
 	args := nsjailArgs(s)
 	for _, words := range [][]string{
-		{"--user", "5001"}, {"--group", "5001"}, {"--cwd", "/tmp/job-1"}, {"--chroot", "/srv/root"}, {"--env", "HOME=/tmp/job-1"}, {"--env", "TMPDIR=/tmp/job-1"},
-		{"--disable_clone_newuser"}, {"--disable_clone_newns"}, {"--disable_clone_newpid"}, {"--disable_clone_newnet"}, {"--disable_clone_newipc"}, {"--disable_clone_newuts"}, {"--disable_clone_newcgroup"},
+		{"--user", "5001"}, {"--group", "5001"}, {"--cwd", "/tmp/job-1"}, {"--chroot", "/srv/root"}, {"--env", "HOME=/tmp/job-1"},
+		{"--env", "TMPDIR=/tmp/job-1"},
+		{"--disable_clone_newuser"}, {"--disable_clone_newns"}, {"--disable_clone_newpid"}, {"--disable_clone_newnet"},
+		{"--disable_clone_newipc"}, {"--disable_clone_newuts"}, {"--disable_clone_newcgroup"},
 	} {
 		if !has(args, words...) {
 			t.Errorf("no %q in %q", words, args)
@@ -91,7 +98,8 @@ func TestBubblewrapArgs(t *testing.T) {
 	for _, words := range [][]string{
 		{"--unshare-pid"}, {"--unshare-net"}, {"--unshare-ipc"}, {"--unshare-uts"}, {"--clearenv"}, {"--seccomp", "4"}, {"--as-pid-1"},
 		{"--ro-bind", "/usr/lib/python3", "/usr/lib/python3"}, {"--dev-bind", "/dev/null", "/dev/null"}, {"--symlink", "usr/lib", "/lib"},
-		{"--perms", "0755", "--dir", "/usr/share/x"}, {"--setenv", "LANG", "C.UTF-8"}, {"--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"},
+		{"--perms", "0755", "--dir", "/usr/share/x"}, {"--setenv", "LANG", "C.UTF-8"},
+		{"--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"},
 	} {
 		if !has(args, words...) {
 			t.Errorf("no %q in %q", words, args)

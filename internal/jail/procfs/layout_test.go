@@ -20,7 +20,8 @@ func TestPieces(t *testing.T) {
 		{"neighbours of code", []Mapping{at(mb, 2*mb), {Start: 2 * mb, End: 3 * mb}, at(3*mb, 4*mb)}, []PageRun{{mb, mb}, {3 * mb, mb}}},
 		{"apart", []Mapping{at(mb, 2*mb), at(3*mb, 4*mb)}, []PageRun{{mb, mb}, {3 * mb, mb}}},
 		{"a huge page", []Mapping{at(huge, 2*huge)}, []PageRun{{huge, huge}}},
-		{"huge pages between ends", []Mapping{at(huge-mb, 3*huge+mb)}, []PageRun{{huge - mb, mb}, {huge, huge}, {2 * huge, huge}, {3 * huge, mb}}},
+		{"huge pages between ends", []Mapping{at(huge-mb, 3*huge+mb)},
+			[]PageRun{{huge - mb, mb}, {huge, huge}, {2 * huge, huge}, {3 * huge, mb}}},
 		{"data behind huge pages", []Mapping{at(huge, 2*huge+mb/2), at(2*huge+mb/2, 2*huge+mb)}, []PageRun{{huge, huge}, {2 * huge, mb}}},
 		{"a huge page of two mappings", []Mapping{at(huge, huge+mb), at(huge+mb, 2*huge)}, []PageRun{{huge, huge}}},
 	} {

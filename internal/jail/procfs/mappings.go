@@ -44,7 +44,8 @@ func parseMappings(maps []byte) ([]Mapping, error) {
 	for lines.Scan() {
 		var m Mapping
 		var mode, device, inode string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s %x %s %s", &m.Start, &m.End, &mode, &m.Offset, &device, &inode); err != nil || len(mode) != 4 {
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s %x %s %s", &m.Start, &m.End, &mode, &m.Offset, &device, &inode); err != nil ||
+			len(mode) != 4 {
 			return nil, fmt.Errorf("mapping %q: %w", lines.Text(), err)
 		}
 		if mode[0] != 'r' || mode[3] != 'p' {

@@ -21,8 +21,10 @@ func TestParseMappings(t *testing.T) {
 				{0x945000, 0xa85000, true, true, "/usr/bin/python3.11", 0x544000}, {0x1e982000, 0x1ebc5000, true, true, "", 0},
 				{0x7fcdd3ee9000, 0x7fcdd401c000, true, true, "", 0},
 			}},
-		{"named by whoever made it", "7f0000000000-7f0000001000 rwxp 00000000 00:00 0 [anon:/x]\n", []Mapping{{0x7f0000000000, 0x7f0000001000, true, false, "", 0}}},
-		{"a stack", "7ffc0000-7ffd0000 rw-p 00000000 00:00 0                          [stack]\n", []Mapping{{0x7ffc0000, 0x7ffd0000, true, false, "", 0}}},
+		{"named by whoever made it", "7f0000000000-7f0000001000 rwxp 00000000 00:00 0 [anon:/x]\n",
+			[]Mapping{{0x7f0000000000, 0x7f0000001000, true, false, "", 0}}},
+		{"a stack", "7ffc0000-7ffd0000 rw-p 00000000 00:00 0                          [stack]\n",
+			[]Mapping{{0x7ffc0000, 0x7ffd0000, true, false, "", 0}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := parseMappings([]byte(c.maps))

@@ -16,7 +16,8 @@ func TestTextsIn(t *testing.T) {
 		want     []MappedText
 	}{
 		{"nothing", nil, nil},
-		{"a program at a fixed address", []Mapping{at(4, 9, 0, "/p")}, []MappedText{{TextSegment{"/p", 0}, 4 * mb}, {TextSegment{"/p", 2 * mb}, 6 * mb}}},
+		{"a program at a fixed address", []Mapping{at(4, 9, 0, "/p")},
+			[]MappedText{{TextSegment{"/p", 0}, 4 * mb}, {TextSegment{"/p", 2 * mb}, 6 * mb}}},
 		{"in parts", []Mapping{at(4, 5, 0, "/p"), at(5, 7, 1, "/p")}, []MappedText{{TextSegment{"/p", 0}, 4 * mb}}},
 		{"parts of two files", []Mapping{at(4, 5, 0, "/p"), at(5, 7, 1, "/q")}, nil},
 		{"with a gap", []Mapping{at(4, 5, 0, "/p"), at(6, 7, 2, "/p")}, nil},
@@ -25,7 +26,8 @@ func TestTextsIn(t *testing.T) {
 		{"too small", []Mapping{at(4, 5, 0, "/p")}, nil},
 		{"no file", []Mapping{at(4, 8, 0, "")}, nil},
 		{"data", []Mapping{{4 * mb, 8 * mb, true, true, "/p", 0}}, nil},
-		{"code before data", []Mapping{at(4, 6, 0, "/p"), {6 * mb, 8 * mb, true, true, "/p", 2 * mb}}, []MappedText{{TextSegment{"/p", 0}, 4 * mb}}},
+		{"code before data", []Mapping{at(4, 6, 0, "/p"), {6 * mb, 8 * mb, true, true, "/p", 2 * mb}},
+			[]MappedText{{TextSegment{"/p", 0}, 4 * mb}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := TextsIn(c.mappings); !slices.Equal(got, c.want) {

@@ -171,12 +171,14 @@ var (
 		return append([]bpf.Instruction{
 			argument(1), bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SOL_SOCKET, SkipTrue: 1}, fail(syscall.ENOPROTOOPT), argument(2),
 		}, among([]span{
-			{unix.SO_TYPE, unix.SO_ERROR}, {unix.SO_SNDBUF, unix.SO_RCVBUF}, {unix.SO_RCVTIMEO, unix.SO_SNDTIMEO}, {unix.SO_PROTOCOL, unix.SO_DOMAIN},
+			{unix.SO_TYPE, unix.SO_ERROR}, {unix.SO_SNDBUF, unix.SO_RCVBUF}, {unix.SO_RCVTIMEO, unix.SO_SNDTIMEO},
+			{unix.SO_PROTOCOL, unix.SO_DOMAIN},
 		}, allow, fail(syscall.ENOPROTOOPT))...)
 	}}
 )
 
-const messageFlags = unix.MSG_PEEK | unix.MSG_TRUNC | unix.MSG_DONTWAIT | unix.MSG_EOR | unix.MSG_WAITALL | unix.MSG_NOSIGNAL | unix.MSG_MORE
+const messageFlags = unix.MSG_PEEK | unix.MSG_TRUNC | unix.MSG_DONTWAIT | unix.MSG_EOR |
+	unix.MSG_WAITALL | unix.MSG_NOSIGNAL | unix.MSG_MORE
 
 // Memory.
 var (
@@ -185,7 +187,8 @@ var (
 	// Without MERGEABLE, by which the kernel shares pages of the same content between jobs, and takes its time to write to one; PAGEOUT
 	// and COLD, on pages of files that others use; COLLAPSE, which would make huge pages of those.
 	advice = oneOf(2, syscall.EINVAL, span{unix.MADV_NORMAL, unix.MADV_DONTNEED}, span{unix.MADV_FREE, unix.MADV_FREE},
-		span{unix.MADV_DONTFORK, unix.MADV_DOFORK}, span{unix.MADV_HUGEPAGE, unix.MADV_WIPEONFORK}, span{unix.MADV_POPULATE_READ, unix.MADV_POPULATE_WRITE})
+		span{unix.MADV_DONTFORK, unix.MADV_DOFORK}, span{unix.MADV_HUGEPAGE, unix.MADV_WIPEONFORK},
+		span{unix.MADV_POPULATE_READ, unix.MADV_POPULATE_WRITE})
 
 	// ARCH_GET_XCOMP_SUPP, ARCH_GET_XCOMP_PERM and ARCH_REQ_XCOMP_PERM.
 	tiles = oneOf(0, syscall.EINVAL, span{0x1021, 0x1023})
@@ -213,7 +216,8 @@ var (
 
 const (
 	threadShares = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
-	threadExtras = unix.CLONE_SYSVSEM | unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID | unix.CLONE_CHILD_SETTID | unix.CLONE_DETACHED
+	threadExtras = unix.CLONE_SYSVSEM | unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID |
+		unix.CLONE_CHILD_SETTID | unix.CLONE_DETACHED
 
 	futexWait, futexWake, futexWaitBitset, futexWakeBitset = 0, 1, 9, 10
 	futexFlags                                             = 128 | 256 // FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME

@@ -19,7 +19,8 @@ var jobCalls = []rule{
 	{"open openat creat close", allowed, "open(), by all of its names"},
 	{"openat2", absent, "its flags lie in memory; the C library does without"},
 	{"close_range", descriptorRange, "os.closerange; not into a table of descriptors of a thread's own"},
-	{"stat fstat lstat newfstatat fstatat statx statfs fstatfs access faccessat faccessat2", allowed, "os.stat, os.path, os.statvfs, shutil.disk_usage"},
+	{"stat fstat lstat newfstatat fstatat statx statfs fstatfs access faccessat faccessat2", allowed,
+		"os.stat, os.path, os.statvfs, shutil.disk_usage"},
 	{"readlink readlinkat getdents64 getcwd chdir fchdir", allowed, "os.path.realpath, os.listdir, os.chdir"},
 	{"mkdir mkdirat rmdir unlink unlinkat rename renameat link linkat symlink symlinkat", allowed, "the working directory's names"},
 	{"renameat2", absent, "it exchanges two names, for which Python has no function; the C library falls back to renameat"},
@@ -35,7 +36,8 @@ var jobCalls = []rule{
 	{"ioctl", deviceRequest, "isatty at each open(), os.set_blocking, os.set_inheritable, shutil.get_terminal_size"},
 	{"dup dup2 dup3 pipe", allowed, "os.dup, os.pipe; bounded by the number of descriptors"},
 	{"pipe2", pipeFlags, "os.pipe; not with O_NOTIFICATION_PIPE, through which the kernel reports"},
-	{"getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr", allowed, "shutil.copystat, os.getxattr; there is nothing to write them with"},
+	{"getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr", allowed,
+		"shutil.copystat, os.getxattr; there is nothing to write them with"},
 
 	// Waiting.
 	{"poll ppoll select pselect6", allowed, "select, and time limits of reads"},

@@ -34,7 +34,8 @@ func TestTable(t *testing.T) {
 		t.Run(target.Name, func(t *testing.T) {
 			filters := filtersFor(t, target)
 			var table strings.Builder
-			fmt.Fprintf(&table, "# What a job's filters say to each system call of %s. Written by go test ./internal/jail/seccomp -update.\n", target.Name)
+			fmt.Fprintf(&table, "# What a job's filters say to each system call of %s. Written by go test ./internal/jail/seccomp -update.\n",
+				target.Name)
 			for number := range lastNumber + 1 {
 				name, known := target.SyscallNumbers[number]
 				verdict := filters.verdict(t, target, number)
@@ -81,7 +82,8 @@ func TestRefuses(t *testing.T) {
 		mknod mknodat name_to_handle_at open_by_handle_at modify_ldt ioperm iopl sethostname setdomainname settimeofday clock_settime
 		adjtimex clock_adjtime syslog shmget shmat shmctl semget msgget msgsnd mq_open fanotify_init setxattr
 		sched_setscheduler sched_setattr setpriority ioprio_set mbind move_pages migrate_pages vhangup landlock_create_ruleset
-		process_madvise memfd_create memfd_secret splice tee vmsplice sendmsg recvmsg sendmmsg recvmmsg inotify_init inotify_init1 inotify_add_watch
+		process_madvise memfd_create memfd_secret splice tee vmsplice sendmsg recvmsg sendmmsg recvmmsg
+		inotify_init inotify_init1 inotify_add_watch
 		timer_create timer_settime rt_sigqueueinfo rt_tgsigqueueinfo tkill signalfd signalfd4 mlock mlock2 mlockall mincore cachestat readahead
 		preadv2 pwritev2 membarrier sync syncfs sync_file_range capget get_robust_list set_tid_address futex_waitv futex_requeue futex_wake
 		sched_setparam sched_getattr sched_rr_get_interval io_pgetevents io_setup io_submit lookup_dcookie quotactl_fd`)
@@ -109,7 +111,8 @@ func TestClone(t *testing.T) {
 	const extras = unix.CLONE_SYSVSEM | unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
 	const pthread, musl = shares | extras, shares | extras | unix.CLONE_DETACHED
 	flags := []uint64{
-		0, uint64(syscall.SIGCHLD), pthread, musl, shares, unix.CLONE_THREAD, pthread &^ unix.CLONE_FILES, pthread &^ unix.CLONE_VM, pthread | unix.CLONE_PIDFD, unix.CLONE_VM | unix.CLONE_VFORK | uint64(syscall.SIGCHLD), ^uint64(0),
+		0, uint64(syscall.SIGCHLD), pthread, musl, shares, unix.CLONE_THREAD, pthread &^ unix.CLONE_FILES, pthread &^ unix.CLONE_VM,
+		pthread | unix.CLONE_PIDFD, unix.CLONE_VM | unix.CLONE_VFORK | uint64(syscall.SIGCHLD), ^uint64(0),
 		1 << 32, unix.CLONE_THREAD << 32, unix.CLONE_PARENT | uint64(syscall.SIGCHLD), unix.CLONE_PTRACE, unix.CLONE_UNTRACED,
 	}
 	for _, n := range namespaces {
@@ -188,7 +191,8 @@ func TestForeign(t *testing.T) {
 // TestNames: a name that is misspelt would be left out on both architectures, unnoticed.
 func TestNames(t *testing.T) {
 	// arm64 came late and never had the calls that a newer one had replaced by then. Its newfstatat is in the table as fstatat.
-	legacy := strings.Fields(`open creat stat lstat access readlink mkdir rmdir unlink rename link symlink chmod chown lchown newfstatat dup2 pipe
+	legacy := strings.Fields(`open creat stat lstat access readlink mkdir rmdir unlink rename link symlink chmod chown lchown newfstatat
+		dup2 pipe
 		poll select epoll_wait pause alarm getpgrp time arch_prctl`)
 	var missing, all []string
 	for _, c := range jobCalls {
@@ -342,7 +346,8 @@ func TestSearch(t *testing.T) {
 				other[number] = known && c.reply != allowed || other[number]
 			}
 		}
-		policy := elastic.Policy{DefaultAction: elastic.ActionErrno, Syscalls: []elastic.SyscallGroup{{Action: elastic.ActionAllow, Names: names}}}
+		policy := elastic.Policy{DefaultAction: elastic.ActionErrno,
+			Syscalls: []elastic.SyscallGroup{{Action: elastic.ActionAllow, Names: names}}}
 		// The library has no public way to assemble for a machine other than this one.
 		field := reflect.ValueOf(&policy).Elem().FieldByName("arch")
 		reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Set(reflect.ValueOf(target))
@@ -424,7 +429,8 @@ func (f filters) verdict(t *testing.T, target *arch.Info, number int) string {
 	t.Helper()
 	said := map[string]bool{}
 	for _, value := range []uint64{0, 1, ^uint64(0), uint64(syscall.SIGCHLD), unix.CLONE_THREAD, unix.CLONE_NEWUSER, 59, 56} {
-		switch action := f.run(t, call{number: number, arch: uint32(target.ID), args: [6]uint64{value, value, value, value, value, value}}); action {
+		switch action := f.run(t, call{number: number, arch: uint32(target.ID),
+			args: [6]uint64{value, value, value, value, value, value}}); action {
 		case elastic.ActionAllow:
 			said["allow"] = true
 		case elastic.ActionErrno | elastic.Action(syscall.EPERM):
