@@ -35,6 +35,9 @@ RUN apt-get update -qq \
  && jail-root --link /var/lib/safepy/jailroot \
  && mkdir -m 700 /var/lib/safepy/data
 COPY --from=nsjail /bin/nsjail /usr/local/bin/nsjail
+# What it was taken from, for `worker probe` and GET /capabilities.
+ARG NSJAIL_IMAGE
+RUN printf '%s\n' "$NSJAIL_IMAGE" >/usr/local/bin/nsjail.image
 RUN nsjail -Mo --help >/dev/null 2>&1 || { ldd /usr/local/bin/nsjail; exit 1; }
 COPY --from=build /src/bin/standalone /usr/local/bin/standalone
 # PORT, and not LISTEN_ADDR, which would win over the PORT that Cloud Run and others set: in a container to serve this machine alone

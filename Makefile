@@ -41,12 +41,17 @@ tests: build
 race: ## the packages' own tests under the race detector
 	@CGO_ENABLED=1 $(GO) test -race ./internal/... ./cmd/...
 
-lint: ## gofmt, go vet, staticcheck, and the syntax of the scripts
+lint: ## gofmt, go vet, staticcheck; mypy for the Python inside the jail; shellcheck for the scripts
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(wildcard cmd internal scripts test)); \
 		if [[ $$unformatted ]]; then printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; fi
 	@$(GO) vet ./...
 	@$(GO) tool staticcheck ./...
+	@if /usr/bin/python3 -c 'import mypy' 2>/dev/null; then \
+		cd internal/jail && /usr/bin/python3 -m mypy --config-file runner/mypy.ini -p runner; \
+	else echo 'without mypy, which is not here (Debian: apt-get install python3-mypy)'; fi
 	@for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; \
+	else echo 'without shellcheck, which is not here (Debian: apt-get install shellcheck)'; fi
 
 bench: setup build ## measure the service, by turns with a cold baseline and the bare jails; ARGS=-quick, ARGS=-help
 	@$(BUILD) -o bin/ ./test/bench

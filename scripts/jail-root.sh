@@ -38,7 +38,8 @@ fi
 # would lead nowhere.
 make_skeleton() {
 	rm -rf "$root"
-	mkdir -p -m 755 "$root"
+	mkdir -p "$root"
+	chmod 755 "$root"
 	mkdir -m 755 "$root"/{dev,etc,usr,usr/bin,usr/lib,usr/share}
 	: >"$root/etc/jail-root"
 	local dir

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what the service runs on, where it is missing: Python with the libraries that scripts use most, bubblewrap, Redis. Nothing is
-# done, in some milliseconds, where it is all there. `make run` calls it, and `make test` with the word that also asks for a C compiler
-# and curl.
+# done, in some milliseconds, where it is all there. `make run` calls it, and `make test` with the word that also asks for a C compiler,
+# curl, and the linters of Python and of scripts.
 #
 #     scripts/setup.sh [test]
 #
@@ -72,6 +72,10 @@ missing_packages() {
 	if [[ $1 == test ]] && ! command -v curl >/dev/null; then
 		# The examples of the documents are run as they stand.
 		echo curl
+	fi
+	if [[ $1 == test ]]; then
+		command -v shellcheck >/dev/null || echo shellcheck
+		imports mypy || echo python3-mypy
 	fi
 }
 

@@ -27,7 +27,16 @@ func probe(ctx context.Context, cfg config.Worker, stdout, stderr io.Writer) err
 	if walls == nil {
 		return failure
 	}
-	fmt.Fprintf(stdout, "backend %s, isolation %s\n\n", pool.Backend(), pool.Isolation())
+	program, err := pool.Program()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "backend %s, isolation %s\n", pool.Backend(), pool.Isolation())
+	fmt.Fprintf(stdout, "program %s, sha256 %s\n", program.Path, program.SHA256)
+	if program.Image != "" {
+		fmt.Fprintf(stdout, "taken from %s\n", program.Image)
+	}
+	fmt.Fprintln(stdout)
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "WALL\tPROMISED BY\tTRIED\tHELD")
 	for _, w := range walls {

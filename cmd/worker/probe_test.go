@@ -19,7 +19,7 @@ func TestProbe(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Log(table.String())
-			for _, want := range []string{"backend " + c.jail, "WALL ", "system calls ", "the job's seccomp filter", "memory: "} {
+			for _, want := range []string{"backend " + c.jail, "program /", "sha256 ", "WALL ", "system calls ", "the job's seccomp filter", "memory: "} {
 				if !strings.Contains(table.String(), want) {
 					t.Errorf("the table lacks %q", want)
 				}

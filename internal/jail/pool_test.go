@@ -236,7 +236,7 @@ func TestPoolRetiresOneByOne(t *testing.T) {
 			return pids
 		}
 		known, since := settled(), 0
-		for ran, retired := 0, 0; retired < 6; ran++ {
+		for ran, retired := 0, 0; retired < 4; ran++ {
 			wantResult(t, p, "def main(): return 1", "1")
 			since++
 			now := settled()

@@ -60,7 +60,7 @@ func (v *server) profile(p *plan, dataFrames bool) error {
 	if wanted := procfs.PagesIn(every); e.Why != "" || *e.Pinned < wanted {
 		p.saidUnpinned.Do(func() {
 			p.log.Info("pages that jobs write to cannot be pinned here, or not all, so each job copies them one by one and is slower;"+
-				" README, Performance, says what it takes", "because", e.Why, "pinned", *e.Pinned, "of", wanted)
+				" docs/performance.md says what it takes", "because", e.Why, "pinned", *e.Pinned, "of", wanted)
 		})
 	}
 	v.pinned, v.shared = *e.Pinned, e.Shared

@@ -119,7 +119,7 @@ var removals = []removal{
 		"import os; os.chmod('/tmp', 0o777)")},
 	{wall: "descriptors of others", settings: python("import os; close = os.closerange; os.closerange = lambda a, b: (close(a, b), a == 5 " +
 		"and os.dup2(0, 77))")},
-	{wall: "no new privileges", kinds: []string{"nsjail"}, says: "walls: ", args: func(args []string) []string {
+	{wall: "no new privileges", kinds: []string{"nsjail"}, args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args) // which goes without saying where nsjail sets up a filter
 	}, settings: keepingPrivileges},
 	{wall: "outer filter", kinds: []string{"nsjail", "process"}, args: replace("--seccomp_string", "ALLOW { getpid } DEFAULT ALLOW")},
@@ -149,7 +149,7 @@ var removals = []removal{
 	{wall: "another user", kinds: once, root: true, args: asRoot},
 	{wall: "no capabilities", kinds: once, root: true, args: asRoot,
 		settings: without(`if name == "capset": return lambda *a: 0`, "")},
-	{wall: "no new privileges", kinds: once, says: "walls: ", args: func(args []string) []string {
+	{wall: "no new privileges", kinds: once, args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args)
 	}, plan: func(p *plan) { p.faults.noLandlock = true }, // Landlock asks for it
 		settings: keepingPrivileges},

@@ -60,6 +60,13 @@ func TestOutcomeBytes(t *testing.T) {
 	if small := send(100); small.Status != Completed || len(small.Stdout) != 100 {
 		t.Errorf("%+v", small)
 	}
+	var last *Job
+	for range 12 {
+		last = send(10 << 10)
+	}
+	if a, b := ttl(last), ttl(send(100)); a > 5*time.Minute || a < 55*time.Second || b > 10*time.Minute || b < 595*time.Second {
+		t.Errorf("with next to no room it is kept for %s, and the smallest for %s", a, b)
+	}
 	accounted(t, rdb)
 }
 

@@ -9,7 +9,9 @@ import (
 
 // capabilities is what a worker says of its jails, in GET /capabilities.
 type capabilities struct {
-	Backend   jail.Backend      `json:"backend"`
+	Backend jail.Backend `json:"backend"`
+	// Program is the binary behind the backend.
+	Program   jail.Program      `json:"program"`
 	Isolation jail.Level        `json:"isolation"`
 	Versions  map[string]string `json:"versions"`
 	// Distributions are all that scripts can import beside the standard library, and their versions.
@@ -44,8 +46,12 @@ func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawM
 	if err != nil {
 		return nil, err
 	}
+	program, err := pool.Program()
+	if err != nil {
+		return nil, err
+	}
 	c := capabilities{
-		Backend: pool.Backend(), Isolation: pool.Isolation(), Versions: pool.Versions(), Distributions: installed, Walls: []wall{},
+		Backend: pool.Backend(), Program: program, Isolation: pool.Isolation(), Versions: pool.Versions(), Distributions: installed, Walls: []wall{},
 		Cgroups: pool.Enforced(),
 		Limits: limits{
 			TimeoutMS: cfg.JobTimeout.Milliseconds(), MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,

@@ -39,7 +39,7 @@ func (plain) table(w io.Writer, rows [][]string) error {
 	return err
 }
 
-// markdown is for the README.
+// markdown is for docs/performance.md.
 type markdown struct{}
 
 func (markdown) text(w io.Writer, line string) error {

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// leaseOver is when a job whose worker was killed must run elsewhere, and a short one have ended.
+	// leaseOver is when a job whose worker was killed must run elsewhere, and a short one have ended; where there is no other worker, one
+	// has to start first, which takes a busy machine as long as it takes.
 	leaseOver = 35 * time.Second
 	// long is a job that still runs, in ms, when its worker is ended, however long a machine with other things to do takes to
 	// see that all of them run.
@@ -81,10 +82,12 @@ func testWorkerKilledAgain(t *testing.T) {
 		s.workers[0].Kill()
 		killed := time.Now()
 		s.workers[0].start()
+		s.workers[0].Await(harness.Warm)
+		started := time.Since(killed)
 		j := s.until(id, func(j *traffic.Job) bool { return j.Final() || j.Status == "running" && j.Attempts > attempt })
 		took := time.Since(killed)
-		t.Logf("%s again %.1fs after kill %d", j.Status, took.Seconds(), attempt)
-		if took > leaseOver {
+		t.Logf("%s again %.1fs after kill %d, the new worker %.1fs", j.Status, took.Seconds(), attempt, started.Seconds())
+		if took > leaseOver+started {
 			t.Errorf("recovery took %s", took)
 		}
 		if attempt == 1 && !j.Final() {

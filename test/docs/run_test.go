@@ -27,7 +27,7 @@ func TestExamples(t *testing.T) {
 	if _, bwrap := exec.LookPath("bwrap"); nsjail != nil && bwrap != nil {
 		t.Skip("neither nsjail nor bwrap is on PATH (Debian: apt-get install bubblewrap)")
 	}
-	for _, document := range withExamples {
+	for _, document := range documents(t) {
 		all, err := examples(read(t, document))
 		if err != nil {
 			t.Fatalf("%s: %v", document, err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,41 +58,109 @@ func TestConversions(t *testing.T) {
 	}
 }
 
-// TestSettings compares the README's tables with deploy/example.env, which a test of the configuration holds to the code.
+// TestSettings compares the tables of docs/configuration.md with deploy/example.env, which a test of the configuration holds to the code,
+// and the README's table of limits with both.
 func TestSettings(t *testing.T) {
-	readme := read(t, "README.md")
+	const document = "docs/configuration.md"
+	configuration := read(t, document)
 	settings := regexp.MustCompile(`(?m)^#?([A-Z_]+)=(.*)$`).FindAllStringSubmatch(read(t, "deploy/example.env"), -1)
 	if len(settings) < 30 {
 		t.Fatalf("%d settings found", len(settings))
 	}
+	defaults := map[string]string{}
 	for _, s := range settings {
 		shown := "`" + s[2] + "`"
 		if s[2] == "" {
 			shown = "none"
 		}
-		if row := fmt.Sprintf("\n| `%s` | %s | ", s[1], shown); !strings.Contains(readme, row) {
-			t.Errorf("README.md has no row %q", strings.TrimSpace(row))
+		defaults[s[1]] = shown
+		if row := fmt.Sprintf("\n| `%s` | %s | ", s[1], shown); !strings.Contains(configuration, row) {
+			t.Errorf("%s has no row %q", document, strings.TrimSpace(row))
 		}
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]{3,})` \\|").FindAllStringSubmatch(readme, -1) {
-		if !slices.ContainsFunc(settings, func(s []string) bool { return s[1] == row[1] }) {
-			t.Errorf("README.md has a row for %s, which is no setting", row[1])
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]{3,})` \\|").FindAllStringSubmatch(configuration, -1) {
+		if defaults[row[1]] == "" {
+			t.Errorf("%s has a row for %s, which is no setting", document, row[1])
+		}
+	}
+
+	// Here a row may have several settings: their defaults and their names stand in the same order, each with a ; between.
+	rows := regexp.MustCompile("(?m)^\\| .+ \\| (`.+) \\| (`[A-Z_]{3,}`.*) \\|$").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(rows) < 8 {
+		t.Fatalf("%d rows of limits found in README.md", len(rows))
+	}
+	for _, row := range rows {
+		shown := strings.Split(row[1], "; ")
+		for i, name := range strings.Split(row[2], "; ") {
+			if want := defaults[strings.Trim(name, "`")]; want == "" || shown[i] != want {
+				t.Errorf("README.md gives %s the default %s, and it has %q", name, shown[i], want)
+			}
+		}
+	}
+}
+
+// TestFrontDoor holds the README to its length and its figures to where they come from.
+func TestFrontDoor(t *testing.T) {
+	readme := read(t, "README.md")
+	if lines := strings.Count(readme, "\n"); lines > 200 {
+		t.Errorf("README.md has %d lines; it is a front door of at most 200, and docs/ has the rooms", lines)
+	}
+	figures := func(pattern, text string) []string {
+		found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+		if found == nil {
+			t.Fatalf("nothing matches %q", pattern)
+		}
+		return found[1:]
+	}
+
+	said := figures(`answered in ([\d.]+) ms;\s+with a fresh Python in the same sandbox it takes ([\d.]+) ms`, readme)
+	measured := figures(`(?m)^\| pandas \| 1 \| ([\d.]+) \| [\d.]+ \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|`, read(t, "docs/performance.md"))
+	for i := range said {
+		// As many digits as the README gives.
+		_, digits, _ := strings.Cut(said[i], ".")
+		value, err := strconv.ParseFloat(measured[i], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strconv.FormatFloat(value, 'f', len(digits), 64); said[i] != want {
+			t.Errorf("README.md says %s ms for pandas where docs/performance.md has %s", said[i], measured[i])
+		}
+	}
+	codes := len(errorCodes(t))
+	if said := figures(`one of (\d+) codes`, readme)[0]; said != strconv.Itoa(codes) {
+		t.Errorf("README.md says %s codes, and there are %d", said, codes)
+	}
+}
+
+// TestWalls counts the walls that a worker tries.
+func TestWalls(t *testing.T) {
+	_, nsjail := exec.LookPath("nsjail")
+	if _, bwrap := exec.LookPath("bwrap"); nsjail != nil && bwrap != nil {
+		t.Skip("neither nsjail nor bwrap is on PATH (Debian: apt-get install bubblewrap)")
+	}
+	program, err := harness.Binary("worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe := exec.Command(program, "probe")
+	probe.Env = append(os.Environ(), "JAIL_ISOLATION=auto")
+	out, err := probe.Output()
+	if err != nil {
+		t.Fatalf("worker probe: %v: %s", err, out)
+	}
+	_, table, _ := strings.Cut(string(out), "\nWALL ")
+	table, _, _ = strings.Cut(table, "\n\n")
+	walls := strings.Count(table, "\n")
+	for _, document := range []string{"README.md", "SECURITY.md"} {
+		if said := fmt.Sprintf(" %d walls", walls); !strings.Contains(read(t, document), said) {
+			t.Errorf("%s does not say%s, which is what worker probe tries", document, said)
 		}
 	}
 }
 
 // TestErrorCodes compares the closed list of codes in docs/api.md with those in the sources.
 func TestErrorCodes(t *testing.T) {
-	codes := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^\t\w+ +Code = "(\w+)"`).FindAllStringSubmatch(read(t, "internal/jobs/job.go"), -1) {
-		codes[m[1]] = true
-	}
-	for _, m := range regexp.MustCompile(`(?m)^\tcode\w+ += "(\w+)"`).FindAllStringSubmatch(read(t, "internal/api/errors.go"), -1) {
-		codes[m[1]] = true
-	}
-	if len(codes) < 20 {
-		t.Fatalf("%d codes found", len(codes))
-	}
+	codes := errorCodes(t)
 	_, list, _ := strings.Cut(read(t, "docs/api.md"), "\n## Every error code\n")
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| \\d{3}(?:, \\d{3})* \\|").FindAllStringSubmatch(list, -1) {
 		if !codes[row[1]] {
@@ -104,7 +173,21 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "docs/api.md", "docs/jail.md"}
+// errorCodes are those in the sources.
+func errorCodes(t *testing.T) map[string]bool {
+	t.Helper()
+	codes := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\t\w+ +Code = "(\w+)"`).FindAllStringSubmatch(read(t, "internal/jobs/job.go"), -1) {
+		codes[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\tcode\w+ += "(\w+)"`).FindAllStringSubmatch(read(t, "internal/api/errors.go"), -1) {
+		codes[m[1]] = true
+	}
+	if len(codes) < 20 {
+		t.Fatalf("%d codes found", len(codes))
+	}
+	return codes
+}
 
 // TestLinks follows what the documents point to inside the repository: files, headings and make targets.
 func TestLinks(t *testing.T) {
@@ -113,7 +196,7 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	makefile := read(t, "Makefile")
-	for _, document := range documents {
+	for _, document := range documents(t) {
 		text := read(t, document)
 		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
 			path, anchor, _ := strings.Cut(m[1], "#")
@@ -151,14 +234,26 @@ func anchors(text string) []string {
 	return names
 }
 
-// TestLayout looks for every package in the README's list and in ARCHITECTURE.md, and holds the imports to the rule that both state.
+// TestMetrics looks in the sources for every metric that the documents name.
+func TestMetrics(t *testing.T) {
+	sources := read(t, "internal/api/metrics.go") + read(t, "internal/worker/metrics.go")
+	for _, document := range documents(t) {
+		for _, name := range regexp.MustCompile(`\bsafepy_[a-z_]+`).FindAllString(read(t, document), -1) {
+			if !strings.Contains(sources, `"`+name+`"`) {
+				t.Errorf("%s names the metric %s, which there is not", document, name)
+			}
+		}
+	}
+}
+
+// TestLayout looks for every package in ARCHITECTURE.md's tree and table, and holds the imports to the rule that it states.
 func TestLayout(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, layout, _ := strings.Cut(read(t, "README.md"), "\n## Layout\n")
 	architecture := read(t, "ARCHITECTURE.md")
+	_, layout, _ := strings.Cut(architecture, "\n## The tree\n")
 	for _, pattern := range []string{"cmd/*", "internal/*"} {
 		dirs, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(dirs) == 0 {
@@ -170,10 +265,10 @@ func TestLayout(t *testing.T) {
 				name = "cmd/" + name
 			}
 			if !regexp.MustCompile(`(?m)^ +` + name + ` `).MatchString(layout) {
-				t.Errorf("the README's layout does not name %s", name)
+				t.Errorf("ARCHITECTURE.md's tree does not name %s", name)
 			}
 			if !strings.Contains(architecture, "`"+name+"`") {
-				t.Errorf("ARCHITECTURE.md does not name %s", name)
+				t.Errorf("ARCHITECTURE.md's table of packages does not name %s", name)
 			}
 		}
 	}

@@ -16,23 +16,35 @@ import (
 
 // Binary is the path of one of the programs under cmd, built with the race detector if the test itself is.
 func Binary(name string) (string, error) {
-	dir, err := build()
-	if err != nil {
-		return "", err
+	if raceDetector {
+		return built(buildRace, name)
 	}
-	return filepath.Join(dir, name), nil
+	return built(buildPlain, name)
 }
+
+// PlainBinary is one without the race detector in any case, for what is counted: its memory is not the program's.
+func PlainBinary(name string) (string, error) { return built(buildPlain, name) }
+
+func built(build func() (string, error), name string) (string, error) {
+	dir, err := build()
+	return filepath.Join(dir, name), err
+}
+
+var (
+	buildPlain = sync.OnceValues(func() (string, error) { return build(false) })
+	buildRace  = sync.OnceValues(func() (string, error) { return build(true) })
+)
 
 // build builds every program, once in a run of the tests: the next package finds them up to date. They lie in the tree, not in
 // a folder of the run's, because go build links again for every new place.
-var build = sync.OnceValues(func() (string, error) {
+func build(race bool) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(root, "bin", "test")
 	args := []string{"build", "-buildvcs=false"}
-	if raceDetector {
+	if race {
 		dir += "-race"
 		args = append(args, "-race")
 	}
@@ -50,7 +62,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
 	return dir, nil
-})
+}
 
 // Root is the folder that holds go.mod.
 func Root() (string, error) {

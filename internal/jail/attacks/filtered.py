@@ -156,18 +156,26 @@ def metadata(secret, folder, **_):
 
 @attack("locks of files")
 def locks(**_):
+    # l_type, l_whence, l_start, l_len, l_pid: would a lock for writing be in another's way?
+    asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
     for path in ("/dev/null", os.__file__):
         if fails(open, path, "rb"):
             continue
         with open(path, "rb") as first, open(path, "rb") as second:
-            fails(fcntl.flock, first, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fails(fcntl.lockf, first, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if fails(fcntl.flock, second, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                return "flock on %s stands" % path
-            # l_type, l_whence, l_start, l_len, l_pid: would a lock for writing be in another's way?
-            asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
-            if struct.unpack_from("h", fcntl.fcntl(second, F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK:
-                return "a lock on %s is seen by others" % path
+            def refused():
+                return fails(fcntl.flock, second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+            def seen():
+                return struct.unpack_from("h", fcntl.fcntl(second, F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK
+
+            for kind, lock, shows in (("flock", fcntl.flock, refused), ("a lock", fcntl.lockf, seen)):
+                fails(lock, first, (fcntl.LOCK_EX if shows is refused else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                shown = shows()
+                fails(lock, first, fcntl.LOCK_UN)
+                # What still shows is somebody else's, whose business it is to lock files of the host.
+                if shown and not shows():
+                    return "%s on %s is seen by others" % (kind, path)
+                fails(fcntl.flock, second, fcntl.LOCK_UN)
 
 
 @attack("news of files")

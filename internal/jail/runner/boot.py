@@ -10,7 +10,7 @@ import sys
 _CHUNK = 64 << 10
 
 
-def boot(fd=3):
+def boot(fd: int = 3) -> None:
     os.write(fd, b"{}")
     size, arenas = map(int, os.read(fd, 32).split())
     blob = b""
@@ -27,8 +27,8 @@ def boot(fd=3):
     layout, compiled = None, []
     while not blob.startswith(b"{"):
         head, blob = blob.split(b"\n", 1)
-        name, size, wanted = head.decode().split()
-        part, blob = blob[: int(size)], blob[int(size) :]
+        name, length, wanted = head.decode().split()
+        part, blob = blob[: int(length)], blob[int(length) :]
         if name != "compiled":
             modules = [(name, compile(part, "<runner/%s.py>" % name, "exec"))]
             if wanted == "1":

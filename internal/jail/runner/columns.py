@@ -1,12 +1,26 @@
 """numpy's arrays and pandas' frames and series as JSON text, by columns: each column becomes text at once, and then rows are put together
 from the columns' pieces. Cell by cell it takes twenty times as long."""
+from __future__ import annotations
+
 import json
 import math
 import re
 
 from runner import convert, keys
 
-_string = json.encoder.encode_basestring
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Write = Callable[[Any], str]
+    # Says of a wrong value at which position of the column it lies.
+    At = Callable[[keys.Invalid, int], None]
+    # The text of the cells from a start to a stop, with something between them.
+    Cells = Callable[[int, int, str, At], str]
+
+_encoder: Any = json.encoder
+_string = _encoder.encode_basestring
 _fast = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 # Rows are written in blocks: the pieces of all of them would take several times what their text does.
@@ -16,7 +30,7 @@ _BLOCK = 4096
 _BREAK = "\n"
 
 
-def text(value, write):
+def text(value: Any, write: Write) -> str | None:
     """The text of an array, a frame, a series or an index; None for what is none. write makes text of any value."""
     np, pd = convert.numpy(), convert.pandas()
     if np and isinstance(value, (np.ndarray, np.void)):
@@ -32,7 +46,7 @@ def text(value, write):
     return None
 
 
-def _array(np, value, write):
+def _array(np: Any, value: Any, write: Write) -> str:
     if value.dtype.names:
         if isinstance(value, np.void):
             return write({name: value[name] for name in value.dtype.names})
@@ -51,13 +65,13 @@ def _array(np, value, write):
     return _fast(value.tolist()) if kind in "fiub" else write(value.tolist())
 
 
-def _listed(values, write):
+def _listed(values: Any, write: Write) -> Cells:
     """The cells of a field, whatever it holds."""
     listed = [values[i] for i in range(len(values))] if values.ndim > 1 or values.dtype.names else values.tolist()
     return lambda start, stop, between, at: _joined(listed[start:stop], start, between, at, write)
 
 
-def _frame(pd, frame, write):
+def _frame(pd: Any, frame: Any, write: Write) -> str:
     """A list of objects, one a row; an index that says something comes first, as columns.
 
     Integers without a name say nothing: they are where the rows were before somebody filtered or sorted them.
@@ -73,7 +87,7 @@ def _frame(pd, frame, write):
     return _rows(keys.labels(names), columns, len(frame))
 
 
-def _rows(names, columns, count):
+def _rows(names: Sequence[str], columns: list[Cells], count: int) -> str:
     """Objects of the names and the columns' cells."""
     leads = [(",%s:" if i else "},{%s:") % _string(name) for i, name in enumerate(names)]
     if not count or not names:
@@ -81,7 +95,7 @@ def _rows(names, columns, count):
     blocks = []
     for start in range(0, count, _BLOCK):
         stop = min(start + _BLOCK, count)
-        pieces = [None] * ((stop - start) * len(names))
+        pieces = [""] * ((stop - start) * len(names))
         for i, (name, lead, cells) in enumerate(zip(names, leads, columns)):
             pieces[i :: len(names)] = (lead + cells(start, stop, _BREAK + lead, _in_row(name))).split(_BREAK)
         blocks.append("".join(pieces))
@@ -90,7 +104,7 @@ def _rows(names, columns, count):
     return "".join(blocks)
 
 
-def _series(pd, series, write):
+def _series(pd: Any, series: Any, write: Write) -> str:
     index, cells = series.index, _cells(pd, series, write)
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return "[%s]" % cells(0, len(series), ",", _at_position)
@@ -98,14 +112,14 @@ def _series(pd, series, write):
     blocks = []
     for start in range(0, len(labels), _BLOCK):
         stop = min(start + _BLOCK, len(labels))
-        pieces = [None] * (2 * (stop - start))
+        pieces = [""] * (2 * (stop - start))
         pieces[0::2] = _encoded(labels[start:stop], _BREAK).split(_BREAK)
         pieces[1::2] = (":" + cells(start, stop, "," + _BREAK + ":", _at_label(labels))).split(_BREAK)
         blocks.append("".join(pieces))
     return "{%s}" % ",".join(blocks)
 
 
-def _label_values(pd, index):
+def _label_values(pd: Any, index: Any) -> Any:
     """An index as a list: whole numbers, and dates, as the text that they are as keys."""
     np = convert.numpy()
     if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iu":
@@ -116,23 +130,23 @@ def _label_values(pd, index):
     return index.tolist()
 
 
-def _in_row(name):
-    def at(invalid, position):
+def _in_row(name: str) -> At:
+    def at(invalid: keys.Invalid, position: int) -> None:
         invalid.within("[%s]" % keys.short(name))
         _at_position(invalid, position)
 
     return at
 
 
-def _at_label(labels):
+def _at_label(labels: Sequence[str]) -> At:
     return lambda invalid, position: invalid.within("[%s]" % keys.short(labels[position]))
 
 
-def _at_position(invalid, position):
+def _at_position(invalid: keys.Invalid, position: int) -> None:
     invalid.within("[%d]" % position)
 
 
-def _cells(pd, column, write):
+def _cells(pd: Any, column: Any, write: Write) -> Cells:
     """A function that makes text of a column's cells from a start to a stop, with something between them; where one is no JSON, it has
     another function say at which position."""
     np, dtype = convert.numpy(), column.dtype
@@ -148,7 +162,7 @@ def _cells(pd, column, write):
     if isinstance(dtype, pd.DatetimeTZDtype) or isinstance(dtype, np.dtype) and dtype.kind == "M":
         array = column if isinstance(column, pd.api.extensions.ExtensionArray) else column.array
 
-        def dates(start, stop, between, at):
+        def dates(start: int, stop: int, between: str, at: At) -> str:
             part = _timestamps(np, array[start:stop], '"' + between + '"')
             return part or _joined(array[start:stop].tolist(), start, between, at, write)
 
@@ -159,21 +173,21 @@ def _cells(pd, column, write):
     return lambda start, stop, between, at: _joined(listed[start:stop], start, between, at, write)
 
 
-def _level(pd, index, level, write):
+def _level(pd: Any, index: Any, level: int, write: Write) -> Cells:
     return _coded(pd, index.levels[level], index.codes[level], write)
 
 
-def _coded(pd, values, codes, write):
+def _coded(pd: Any, values: Any, codes: Any, write: Write) -> Cells:
     """The cells of few values, each of which is written once; the code -1 stands for none."""
     whole = _cells(pd, values, write)
-    texts = None
+    texts: list[str] | None = None
 
-    def cells(start, stop, between, at):
+    def cells(start: int, stop: int, between: str, at: At) -> str:
         nonlocal texts
         if texts is None:
-            first = {}
+            first: dict[int, int] = {}
 
-            def unlucky(invalid, position):
+            def unlucky(invalid: keys.Invalid, position: int) -> None:
                 at(invalid, first.setdefault(position, int((codes == position).argmax())))
 
             texts = (whole(0, len(values), _BREAK, unlucky).split(_BREAK) if len(values) else []) + ["null"]
@@ -182,7 +196,7 @@ def _coded(pd, values, codes, write):
     return cells
 
 
-def _joined(values, start, between, at, write):
+def _joined(values: Sequence[Any], start: int, between: str, at: At, write: Write) -> str:
     """The values' texts with something between them."""
     if set(map(type, values)) <= convert.PLAIN:
         try:
@@ -199,12 +213,12 @@ def _joined(values, start, between, at, write):
     return between.join(texts)
 
 
-def _encoded(values, between):
+def _encoded(values: Sequence[Any], between: str) -> str:
     """Plain values as json writes them, with something else between them than a comma."""
     return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(between, ":")).encode(values)[1:-1]
 
 
-def _floats(np, values):
+def _floats(np: Any, values: Any) -> Any:
     """With None for what is no number: much faster than to find each one later."""
     if values.dtype.itemsize > 8:
         values = values.astype(float)
@@ -215,7 +229,7 @@ def _floats(np, values):
     return values
 
 
-def _dates(np, values):
+def _dates(np: Any, values: Any) -> list[str | None]:
     try:
         texts = np.datetime_as_string(values).tolist()
     except (TypeError, ValueError):  # of no unit
@@ -229,7 +243,7 @@ _FIRST_DAY, _LAST_DAY = -719162, 2932896
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def _timestamps(np, array, between):
+def _timestamps(np: Any, array: Any, between: str) -> str | None:
     """pandas' dates as isoformat has them, in quotes, with something between them that brings its own. They are written side by side as
     bytes of one width, and what some have too much is taken out. None where they are not of one width, which is for isoformat then."""
     unit = np.datetime_data(array.dtype if isinstance(array.dtype, np.dtype) else array._ndarray.dtype)[0]
@@ -274,7 +288,7 @@ def _timestamps(np, array, between):
             fraction, last = np.divmod(fraction, 10)
             lines[:, place] = last + ord("0")
     lines[missing, :whole] = ord("!")
-    text = '"' + lines.tobytes()[: -len(end)].decode() + '"'
+    text: str = '"' + lines.tobytes()[: -len(end)].decode() + '"'
     if digits:
         text = text.replace("." + "0" * digits, "")
     if digits == 9:
@@ -282,7 +296,7 @@ def _timestamps(np, array, between):
     return text.replace('"%s"' % ("!" * whole), "null")
 
 
-def _offsets(np, offsets):
+def _offsets(np: Any, offsets: Any) -> Any:
     """What stands behind local times for their offsets from UTC, six characters each; None where an offset needs more."""
     known, which = np.unique(offsets, return_inverse=True)
     if (known % 60).any():

@@ -1,4 +1,6 @@
 """Single values that JSON has no word for, as what it has: dates, durations, exact numbers, ids, paths, the scalars of numpy and pandas."""
+from __future__ import annotations
+
 import base64
 import datetime
 import decimal
@@ -6,13 +8,17 @@ import enum
 
 from runner import modules
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 UNKNOWN = object()
 
 # Their text is what people mean by them, and what they are made from. By name: most scripts import none of these modules.
 _TEXTS = frozenset(
     [
-        ("uuid", "UUID"), ("pathlib", "PurePath"), ("pathlib._local", "PurePath"), ("ipaddress", "_IPAddressBase"), ("fractions", "Fraction"),
-        ("collections", "UserString"),
+        ("uuid", "UUID"), ("pathlib", "PurePath"), ("pathlib._local", "PurePath"), ("ipaddress", "_IPAddressBase"),
+        ("fractions", "Fraction"), ("collections", "UserString"),
     ]
 )  # fmt: skip
 
@@ -20,11 +26,11 @@ _TEXTS = frozenset(
 class Literal:
     """JSON text that is ready: a Decimal keeps every digit that a float would lose."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.text = text
 
 
-def scalar(value):
+def scalar(value: Any) -> Any:
     """A plain value in place of one that is not, a Literal, or UNKNOWN."""
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         # pandas' NaT is a datetime that is not equal to itself.
@@ -49,7 +55,7 @@ def scalar(value):
     return UNKNOWN
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """What json's encoder calls with a value that it does not know. Containers are not for it: their keys and their insides want a look."""
     converted = value.value if isinstance(value, enum.Enum) else scalar(value)
     if type(converted) in PLAIN:
@@ -60,18 +66,18 @@ def plain(value):
 PLAIN = frozenset([str, int, float, bool, type(None)])
 
 
-def numpy():
+def numpy() -> Any:
     """numpy, if the script has it: a module of its own with that name is another."""
     module = modules.loaded("numpy")
     return module if hasattr(module, "ndarray") else None
 
 
-def pandas():
+def pandas() -> Any:
     module = modules.loaded("pandas")
     return module if hasattr(module, "DataFrame") and numpy() else None
 
 
-def _of_numpy(np, value):
+def _of_numpy(np: Any, value: Any) -> Any:
     if isinstance(value, np.datetime64):
         return date(str(value))
     if isinstance(value, np.timedelta64):
@@ -85,7 +91,7 @@ def _of_numpy(np, value):
     return UNKNOWN
 
 
-def date(text):
+def date(text: str) -> str | None:
     """A datetime64 in ISO form, without the zeros that its unit puts behind the point."""
     if text == "NaT":
         return None
@@ -94,7 +100,7 @@ def date(text):
     return whole + "." + fraction if fraction.strip("0") else whole
 
 
-def _seconds(np, value):
+def _seconds(np: Any, value: Any) -> float | str | None:
     if np.isnat(value):
         return None
     try:

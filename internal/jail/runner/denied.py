@@ -1,7 +1,13 @@
 """Finds the names that scripts may not use. Manners, not a wall: the jail holds whether or not this finds anything."""
+from __future__ import annotations
+
 import ast
 import builtins
 import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 # Ways to a module that name it in a string.
 _IMPORTERS = ("__import__", "import_module")
@@ -36,21 +42,21 @@ _INSTEAD = {
 class Check:
     """The denied names, made ready once for all jobs."""
 
-    def __init__(self, names):
+    def __init__(self, names: Collection[str]) -> None:
         self._names = frozenset(names)
         self._all = ", ".join(sorted(names))
         self._functions = frozenset(n for n in names if hasattr(builtins, n))
         words = "|".join(map(re.escape, sorted(names)))
         self._words = re.compile(r"\b(?:%s|%s)\b" % (words, "|".join(_IMPORTERS))) if names else None
 
-    def passes(self, source):
+    def passes(self, source: str) -> bool:
         """Whether the source needs no closer look, as most do not: none of the words is in it.
 
         Identifiers are normalised by the parser (NFKC), so only ASCII text can be passed like this.
         """
         return self._words is None or source.isascii() and not self._words.search(source)
 
-    def find(self, tree):
+    def find(self, tree: ast.AST) -> tuple[str, int] | None:
         """The first denied name used in the tree and its line, or None.
 
         Modules are found through import, from, their aliases and __import__("..."); builtins wherever they are read as a name, so
@@ -65,7 +71,8 @@ class Check:
             if isinstance(node, ast.Import):
                 name = self._module([a.name for a in node.names])
             elif isinstance(node, ast.ImportFrom):
-                name = self._module([] if node.level else [node.module]) or next((a.name for a in node.names if a.name in self._names), None)
+                name = self._module([] if node.level else [node.module])
+                name = name or next((a.name for a in node.names if a.name in self._names), None)
             elif isinstance(node, ast.Name):
                 name = node.id if node.id in functions and isinstance(node.ctx, ast.Load) else None
             elif isinstance(node, ast.Call):
@@ -77,16 +84,16 @@ class Check:
         line, name = min(found)
         return name, line
 
-    def instead(self, name):
+    def instead(self, name: str) -> str:
         """What to do in place of using the name, and which names are refused."""
         return "%s; refused here: %s" % (_INSTEAD.get(name, "do without it"), self._all)
 
-    def _module(self, modules):
-        roots = [m.split(".")[0] for m in modules]
+    def _module(self, modules: Iterable[str | None]) -> str | None:
+        roots = [m.split(".")[0] for m in modules if m]
         return next((r for r in roots if r in self._names), None)
 
 
-def _bound(node):
+def _bound(node: ast.AST) -> list[str]:
     """Names that the node gives to something of the script's own."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return [node.name]
@@ -97,7 +104,7 @@ def _bound(node):
     return []
 
 
-def _imported_by_string(call):
+def _imported_by_string(call: ast.Call) -> list[str]:
     function = call.func
     called = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else None
     if called not in _IMPORTERS:

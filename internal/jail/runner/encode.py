@@ -3,6 +3,8 @@
 Plain values go through json's own C encoder, and so do scalars of other libraries, one by one. Only what it refuses (NaN, or a type that
 JSON does not know) takes the slow way, and there the plain parts go through the C encoder again.
 """
+from __future__ import annotations
+
 import collections.abc
 import dataclasses
 import enum
@@ -14,10 +16,16 @@ import sys
 import types
 
 from runner import columns, convert, keys
-from runner.keys import Invalid
+from runner.keys import Invalid as Invalid
 
-_fast = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=convert.plain).encode
-_string = json.encoder.encode_basestring
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from typing import Any
+
+_fast: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=convert.plain).encode
+_encoder: Any = json.encoder
+_string: Callable[[str], str] = _encoder.encode_basestring
 
 # Deeper values are refused, by the worker too: what reads JSON recursively must not fall over an answer of ours.
 DEPTH = 1000
@@ -32,14 +40,14 @@ _PIECE = 4096
 most = 8 << 20
 
 # range, deque, array and UserList among the first, the views of a dict, map, zip and generators.
-_SEQUENCES = (collections.abc.Sequence, collections.abc.Set, collections.abc.MappingView, collections.abc.Iterator)
+_SEQUENCES: Any = (collections.abc.Sequence, collections.abc.Set, collections.abc.MappingView, collections.abc.Iterator)
 
 
 class TooLong(Exception):
     """More than may be returned came out of an iterator."""
 
 
-def dumps(value):
+def dumps(value: object) -> bytes:
     """value as UTF-8 JSON. Raises Invalid and TooLong; MemoryError, and what an iterator raises, go through."""
     text = _quick(value)
     if text is None:
@@ -48,7 +56,7 @@ def dumps(value):
     return text.encode("utf-8", "backslashreplace")
 
 
-def _quick(value):
+def _quick(value: object) -> str | None:
     """What the C encoder makes of the value; None when it refuses, or would lose a value."""
     try:
         text = _fast(value)
@@ -57,7 +65,7 @@ def _quick(value):
         return None
 
 
-def _slow(value):
+def _slow(value: object) -> str:
     calls = sys.getrecursionlimit()
     sys.setrecursionlimit(max(calls, _CALLS))
     try:
@@ -69,10 +77,10 @@ def _slow(value):
 
 
 class _Writer:
-    def __init__(self):
-        self._open = set()  # ids of the containers being written: a value inside itself has no JSON
+    def __init__(self) -> None:
+        self._open: set[int] = set()  # ids of the containers being written: a value inside itself has no JSON
 
-    def text(self, value):
+    def text(self, value: Any) -> str:
         kind = type(value)
         if value is None or kind is bool or kind is str or kind is int:
             return _fast(value)
@@ -94,7 +102,7 @@ class _Writer:
         text = columns.text(value, self.text)
         return self._container(value) if text is None else text
 
-    def _container(self, value):
+    def _container(self, value: Any) -> str:
         if id(value) in self._open:
             raise Invalid("a value that contains itself")
         if len(self._open) >= DEPTH:
@@ -113,7 +121,7 @@ class _Writer:
         finally:
             self._open.discard(id(value))
 
-    def _other(self, value):
+    def _other(self, value: Any) -> str:
         """Whatever behaves as a dict or a list does."""
         if isinstance(value, collections.abc.Mapping):
             return self._object(value.items())
@@ -123,19 +131,19 @@ class _Writer:
             return self._values(value)
         raise Invalid(type(value).__name__)
 
-    def _dict(self, value):
+    def _dict(self, value: dict[Any, Any]) -> str:
         items = list(value.items())
         # Most of what the C encoder refuses is a NaN among plain values.
         plain = {k: None if type(v) is float and not math.isfinite(v) else v for k, v in items}
         text = _quick(plain) if len(plain) == len(items) else None
         return self._object(items) if text is None else text
 
-    def _list(self, value):
+    def _list(self, value: Iterable[Any]) -> str:
         plain = [None if type(v) is float and not math.isfinite(v) else v for v in value]
         text = _quick(plain)
         return "[%s]" % ",".join(self._texts(plain)) if text is None else text
 
-    def _set(self, value):
+    def _set(self, value: Collection[Any]) -> str:
         # The order of a set differs from run to run: by value where values have an order, else by their JSON.
         if len({type(v) for v in value}) <= 1 and not any(isinstance(v, (set, frozenset)) for v in value):
             try:
@@ -144,7 +152,7 @@ class _Writer:
                 pass
         return "[%s]" % ",".join(sorted(self._texts(value)))
 
-    def _values(self, value):
+    def _values(self, value: Iterable[Any]) -> str:
         """Each value once, in order, as an iterator gives them."""
         values, pieces, length, written = iter(value), [], 0, 0
         while piece := list(itertools.islice(values, _PIECE)):
@@ -154,11 +162,13 @@ class _Writer:
             written += len(piece)
             length += len(text) + 1
             if length > most:
-                raise TooLong("Script execution failed: the result has an iterator of more than %d bytes of JSON, the limit; return less" % most)
+                message = "Script execution failed: the result has an iterator of more than %d bytes of JSON, the limit; return less"
+                raise TooLong(message % most)
         return "[%s]" % ",".join(pieces)
 
-    def _object(self, items):
-        texts, taken = [], {}
+    def _object(self, items: Iterable[tuple[Any, Any]]) -> str:
+        texts: list[str] = []
+        taken: dict[str, Any] = {}
         for key, value in items:
             name = keys.key(key)
             if name in taken:
@@ -171,7 +181,7 @@ class _Writer:
                 raise
         return "{%s}" % ",".join(texts)
 
-    def _texts(self, values, before=0):
+    def _texts(self, values: Iterable[Any], before: int = 0) -> list[str]:
         texts = []
         for value in values:
             try:

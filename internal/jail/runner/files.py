@@ -2,11 +2,23 @@
 
 A job that is killed cannot say what it leaves; the worker then looks for itself, by the same rules (leftovers.go).
 """
+from __future__ import annotations
+
 import base64
 import binascii
 import json
 import os
 import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from runner.protocol import Document, File, Found
+
+_encoder: Any = json.encoder
+_string = _encoder.encode_basestring
 
 # Why a file is named and not handed back.
 TOO_LARGE, TOO_MANY, UNREADABLE, LINK, SPECIAL, NAME = "too_large", "too_many", "unreadable", "link", "special", "name"
@@ -31,12 +43,12 @@ EMPTY = 40
 
 
 class Directory:
-    def __init__(self, path, tmpfs, most, size):
+    def __init__(self, path: str, tmpfs: bool, most: int, size: int) -> None:
         """tmpfs says that the directory is the root of one, and the job's alone. At most so many files of so many bytes are handed back."""
         self.path, self._tmpfs, self._most, self._size = path, tmpfs, most, size
-        self._before = {}
+        self._before: dict[str, tuple[int, int, int] | None] = {}
 
-    def place(self, files):
+    def place(self, files: Iterable[File]) -> None:
         """Writes the request's files."""
         for file in files:
             path, content = os.path.join(self.path, file["path"]), file.get("content", "")
@@ -48,18 +60,19 @@ class Directory:
         if files:
             self._before = {path: _stamp(info) for path, info, _ in self._list([])}
 
-    def used(self):
+    def used(self) -> bool:
         """Whether there is anything in it, found out in one look where it is a tmpfs."""
         try:
             return os.stat(self.path).st_size != EMPTY if self._tmpfs else bool(os.listdir(self.path))
         except OSError:
             return True
 
-    def collect(self):
+    def collect(self) -> Document:
         """The files that the script made or changed, by name, and what is not handed back with its reason; neither links nor special files
         are opened. unnamed is how many more there are at least."""
         try:
-            found, left, budget, unnamed = [], 0, self._size, [0]
+            found: list[Document] = []
+            left, budget, unnamed = 0, self._size, [0]
             for path, info, reason in self._list(unnamed):
                 if not reason and self._before.get(path) == _stamp(info):
                     continue
@@ -67,7 +80,7 @@ class Directory:
                 if not reason:
                     if len(found) - left >= self._most:
                         reason = TOO_MANY
-                    elif info.st_size > budget:
+                    elif info and info.st_size > budget:
                         reason = TOO_LARGE
                     else:
                         try:
@@ -78,7 +91,7 @@ class Directory:
                             reason = UNREADABLE
                 if data is not None and len(data) > budget:
                     reason = TOO_LARGE  # it is growing
-                if not reason:
+                if data is not None and not reason:
                     budget -= len(data)
                     found.append(_document(path, data))
                 elif left < NAMED_MOST:
@@ -90,17 +103,18 @@ class Directory:
         except BaseException:  # files are an extra: no result is lost over them
             return {"files": [], "unnamed": 1}
 
-    def _read(self, path, most):
+    def _read(self, path: str, most: int) -> bytes:
         fd = os.open(os.path.join(self.path, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as f:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError("it is no file any more")
             return f.read(most)
 
-    def _list(self, unnamed):
+    def _list(self, unnamed: list[int]) -> list[Found]:
         """What there is but folders, by name: path, what is known of it, and why it cannot be handed back, where that shows already.
         unnamed[0] is raised where there is more than is looked at."""
-        folders, found, seen = [""], [], 0
+        found: list[Found] = []
+        folders, seen = [""], 0
         while folders:
             folder = folders.pop()
             try:
@@ -120,7 +134,7 @@ class Directory:
         return sorted(found, key=lambda f: f[0])
 
     @staticmethod
-    def _sort(path, entry, folders, found):
+    def _sort(path: str, entry: os.DirEntry[str], folders: list[str], found: list[Found]) -> None:
         """Puts one entry where it belongs."""
         try:
             info = entry.stat(follow_symlinks=False)
@@ -143,13 +157,13 @@ class Directory:
             found.append((named, info, "" if named == path else NAME))
 
 
-def _is_cache(folder, name):
+def _is_cache(folder: str, name: str) -> bool:
     if name == _CACHE_ANYWHERE:
         return True
     return not folder and (name in _CACHES or name.startswith(_FONT_LISTS) or name.startswith(".") and name.endswith("cache"))
 
 
-def _printable(path):
+def _printable(path: str) -> str:
     """The path as it is where it is one that a request could have; else with what is wrong in it as %XX, and cut."""
     if path.isascii() and path.isprintable() and "\\" not in path and len(path) <= PATH_BYTES:
         return path
@@ -164,25 +178,25 @@ def _printable(path):
     return text if len(data) <= PATH_BYTES else data[: PATH_BYTES - 3].decode("utf-8", "ignore") + "..."
 
 
-def _is_bad(c):
+def _is_bad(c: str) -> bool:
     return c == "\\" or c < " " or "\x7f" <= c <= "\x9f"
 
 
-def _is_bad_or_not_ascii(c):
+def _is_bad_or_not_ascii(c: str) -> bool:
     return _is_bad(c) or c > "\x7f"
 
 
-def _document(path, data):
+def _document(path: str, data: bytes) -> Document:
     encoded = binascii.b2a_base64(data, newline=False).decode()
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = None
     # Control characters take six bytes each in JSON: a file of them is no text to anybody.
-    if text is not None and len(json.encoder.encode_basestring(text)) <= len(encoded) + 1024:
+    if text is not None and len(_string(text)) <= len(encoded) + 1024:
         return {"path": path, "size": len(data), "content": text, "encoding": "utf-8"}
     return {"path": path, "size": len(data), "content": encoded, "encoding": "base64"}
 
 
-def _stamp(info):
+def _stamp(info: os.stat_result | None) -> tuple[int, int, int] | None:
     return info and (info.st_ino, info.st_size, info.st_mtime_ns)

@@ -3,11 +3,17 @@
 It is asked only where a script has failed. What it goes by is the exception's type, its errno and the calls that its traceback ends
 with; an exception that the script has raised by itself, with whatever errno, comes from no wall.
 """
+from __future__ import annotations
+
 import errno
 import linecache
 import re
 
 from runner import installed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
 
 # The limits of a job that have a number, and where the script and its files are; see job.py.
 limits = {"threads": 0, "disk_mb": 0, "disk_files": 0, "open_files": 0}
@@ -42,7 +48,7 @@ _BY_TYPE = {"gaierror": _NETWORK, "herror": _NETWORK, "BrokenProcessPool": _PROC
 _CHAIN = 10
 
 
-def of(error, source):
+def of(error: BaseException, source: str) -> str:
     """The sentence for an exception that the script let out; empty where no wall of ours is behind it."""
     try:
         sentence = _of_line(error, source) or _of_chain(error)
@@ -54,7 +60,7 @@ def of(error, source):
 _NUMBERED = (_THREADS, _OPEN_FILES, _DISK)
 
 
-def of_syntax(error, source):
+def of_syntax(error: BaseException, source: str) -> str:
     """The sentence for a script that does not compile."""
     lines = source.split("\n")
     number = getattr(error, "lineno", None) or 0
@@ -76,14 +82,14 @@ def of_syntax(error, source):
     return ""
 
 
-def _of_line(error, source):
+def _of_line(error: BaseException, source: str) -> str:
     """What is left of a Markdown fence is the name of its language, which is a name to Python."""
     if isinstance(error, NameError) and error.name in ("python", "python3", "py") and source.split(None, 1)[:1] == [error.name]:
         return "the first line is the language's name of a Markdown fence: send only the lines after it"
     return ""
 
 
-def _of_chain(error):
+def _of_chain(error: BaseException) -> str:
     pending, seen = [(error, True)], 0
     while pending and seen < _CHAIN:
         one, direct = pending.pop(0)
@@ -100,7 +106,7 @@ def _of_chain(error):
     return ""
 
 
-def _wall(error):
+def _wall(error: BaseException) -> str:
     """The wall that an exception by itself comes from."""
     kind, text = type(error).__name__, str(error)
     if kind in _BY_TYPE:
@@ -122,7 +128,7 @@ def _wall(error):
     return _DISPLAY if _NO_DISPLAY.search(text) else ""
 
 
-def _of_os(error, text, path, line, raised):
+def _of_os(error: OSError, text: str, path: str, line: str, raised: bool) -> str:
     if text.startswith("Could not find a suitable TLS CA certificate bundle"):
         return _NETWORK
     if "Multiple exceptions: [Errno" in text and _NETWORK_FILES.search(path):
@@ -146,7 +152,7 @@ def _of_os(error, text, path, line, raised):
     return _FOREIGN if error.errno == errno.EACCES else _PERMISSION
 
 
-def _innermost(error):
+def _innermost(error: BaseException) -> tuple[CodeType | None, str, bool]:
     """The code that the traceback ends in, its line as text, and whether a raise of the script's own stands there."""
     tb = error.__traceback__
     if tb is None:
@@ -158,13 +164,13 @@ def _innermost(error):
     return code, linecache.getline(code.co_filename, tb.tb_lineno) if own else "", own and _raises(code, tb.tb_lasti)
 
 
-def _raises(code, at):
+def _raises(code: CodeType, at: int) -> bool:
     import opcode
 
     return opcode.opname[code.co_code[at]] == "RAISE_VARARGS"
 
 
-def _missing(error):
+def _missing(error: BaseException) -> str:
     """What to import instead of what is not there."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""

@@ -7,12 +7,18 @@ when the server kills it, which kills whatever is still alive in its namespace.
 A holder gets nearly nothing of its server's memory: the code of two functions of the C library and a stack. So making one copies
 next to no page and ending one frees none; forked ones cost 260 page faults more for each job.
 """
+from __future__ import annotations
+
 import ctypes
 import os
 import signal
 import time
 
 from runner import files, linux
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runner.protocol import Run
 
 _PRIVATE = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
 
@@ -34,20 +40,23 @@ _END = (1 << 47) - _PAGE  # of a process's addresses
 class Holders:
     """Makes holders, one ahead."""
 
-    def __init__(self, own, apart):
+    def __init__(self, own: int, apart: bool) -> None:
         """own is a pidfd of this process, which stays open; apart says that jobs have another uid than this process."""
         self._own, self._apart = own, apart
         self._at_once = _AT_ONCE if apart else 1  # else they count among the processes that a job may have
-        self._made, self._taken = [], 0
+        self._made: list[int] = []
+        self._taken = 0
         # The ended ones that are not known to be gone.
-        self.unburied = []
+        self.unburied: list[int] = []
         # How long it took to make the latest, in ns.
         self.took = 0
         # One stack serves all: a holder puts the way into its one call on it and never comes back to read it.
         self._stack = ctypes.create_string_buffer(3 * _PAGE)
         page = -(-ctypes.addressof(self._stack) // _PAGE) * _PAGE
         flags = _PRIVATE | linux.CLONE_NEWPID | signal.SIGCHLD
-        self._kept_back = self._given = ()
+        self._kept_back: list[Run] = []
+        self._given: list[Run] = []
+        self._call: tuple[int, int, int, int | None]
         if os.uname().machine == "x86_64":
             self._call = linux.address_of("syscall"), page + _PAGE - 64, flags, _PAUSE
             self._kept_back = _regions(linux.vdso())
@@ -56,7 +65,7 @@ class Holders:
             # Elsewhere pause() needs more of the C library's memory than can be told here: the holder shares all of its server's.
             self._call = linux.address_of("pause"), page + _PAGE - 64, flags | linux.CLONE_VM, None
 
-    def make(self):
+    def make(self) -> None:
         """The next ones, unless there is one. Most of what making one takes is keeping memory from it, and that is done once for two."""
         if self._made:
             return
@@ -77,7 +86,7 @@ class Holders:
             linux.give_to_forks(self._kept_back)
         self.took = (time.perf_counter_ns() - begun) // len(self._made)
 
-    def take(self):
+    def take(self) -> int:
         """A pidfd of the one that was made. What this process forks from now on is in its pid namespace."""
         self.make()
         self._taken = self._made.pop()
@@ -85,11 +94,11 @@ class Holders:
         linux.setns(holder, linux.CLONE_NEWPID)
         return holder
 
-    def leave(self):
+    def leave(self) -> None:
         """What this process forks from now on is in its own pid namespace again."""
         linux.setns(self._own, linux.CLONE_NEWPID)
 
-    def directory(self, holder):
+    def directory(self, holder: int) -> int | None:
         """The working directory of the job in a holder's namespaces, to be handed on; None where nothing is in it, or it is gone. This
         process looks at nothing but the directory's size: what lies there is the job's."""
         try:
@@ -105,7 +114,7 @@ class Holders:
         finally:
             linux.setns(self._own, linux.CLONE_NEWNS)
 
-    def make_ahead(self):
+    def make_ahead(self) -> None:
         """The next one, so that nobody has to wait for it. What fails here fails when it is needed, if it still does then: a job is
         running, which needs none."""
         try:
@@ -113,7 +122,7 @@ class Holders:
         except OSError:
             pass
 
-    def end(self, holder):
+    def end(self, holder: int) -> None:
         """Ends the one that was taken, and with it every process in its pid namespace."""
         kill(holder)
         os.close(holder)
@@ -122,13 +131,13 @@ class Holders:
         else:
             os.waitpid(self._taken, 0)  # it counts among the processes that the next job may have
 
-    def bury(self):
+    def bury(self) -> None:
         """Waits for the ended ones, as far as they are gone: the kernel takes its time to take their namespaces apart."""
         if self.unburied:
             self.unburied = [pid for pid in self.unburied if os.waitpid(pid, os.WNOHANG)[0] == 0]
 
 
-def _regions(vdso):
+def _regions(vdso: int) -> list[Run]:
     """All of a process's memory but what lies around vdso, where the kernel's own pages are: those can be kept from a fork, and then
     never be given to one again."""
     return [(_PAGE, vdso - _KERNELS - _PAGE), (vdso + _KERNELS, _END - vdso - _KERNELS)] if vdso else [(_PAGE, _END - _PAGE)]
@@ -137,15 +146,15 @@ def _regions(vdso):
 class Folders:
     """The job's own folders, of one tmpfs, so that its size counts for both: the working directory, and /dev/shm, which is a link to it."""
 
-    def __init__(self, options, place):
+    def __init__(self, options: str, place: str) -> None:
         """place is where the root has a folder to mount it on; empty where it has none, and the working directory is all there is."""
         if place:
             options = options.partition(",uid=")[0]  # only the two folders are the job's
         self._options, self._tmpfs = options.encode(), (place or WORKING).encode()
         self._own = [place + WORKING, place + "/shm"] if place else []
-        self._working, self._shared = [folder.encode() for folder in self._own] or ("", "")
+        self._working, self._shared = [folder.encode() for folder in self._own] or (b"", b"")
 
-    def mount(self, uid):
+    def mount(self, uid: int) -> None:
         linux.mount_tmpfs(self._tmpfs, self._options)
         if self._own:
             for folder in self._own:
@@ -157,12 +166,12 @@ class Folders:
                 linux.remount(self._tmpfs, read_only=True)
 
 
-def enter(holder):
+def enter(holder: int) -> None:
     """Moves this process into the holder's namespaces, all but the pid namespace, which only a fork can enter."""
     linux.setns(holder, _PRIVATE)
 
 
-def kill(holder):
+def kill(holder: int) -> None:
     """Ends the holder, and with it every process in its pid namespace."""
     try:
         signal.pidfd_send_signal(holder, signal.SIGKILL)

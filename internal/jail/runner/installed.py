@@ -11,13 +11,14 @@ _MOST = 40
 
 # Modules that go by another name than what is installed to have them.
 _DISTRIBUTIONS = {
-    "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "Crypto": "pycryptodome", "dateutil": "python-dateutil", "docx": "python-docx",
-    "fitz": "PyMuPDF", "PIL": "Pillow", "pptx": "python-pptx", "serial": "pyserial", "skimage": "scikit-image", "sklearn": "scikit-learn",
+    "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "Crypto": "pycryptodome", "dateutil": "python-dateutil",
+    "docx": "python-docx", "fitz": "PyMuPDF", "PIL": "Pillow", "pptx": "python-pptx", "serial": "pyserial", "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
     "umap": "umap-learn", "yaml": "PyYAML",
 }  # fmt: skip
 
 
-def instead(name, home):
+def instead(name: str, home: str) -> str:
     """A sentence for a module that was not found."""
     top = name.split(".")[0]
     modules, distributions = _look(home)
@@ -36,7 +37,7 @@ def instead(name, home):
     return "%s, and a script cannot install it; beside the standard library there are %s" % (sentence, ", ".join(names[:_MOST]) + more)
 
 
-def _meant(top, modules):
+def _meant(top: str, modules: set[str]) -> str | None:
     """An installed module that goes by nearly the name, or by that of its distribution."""
     same = {_plain(d): m for m, d in _DISTRIBUTIONS.items()}.get(_plain(top))
     if same in modules:
@@ -49,11 +50,11 @@ def _meant(top, modules):
     return folded[close[0]] if close else None
 
 
-def _plain(name):
+def _plain(name: str) -> str:
     return re.sub("[-_.]", "", name).lower()
 
 
-def _look(home):
+def _look(home: str) -> tuple[set[str], set[str]]:
     """The modules and the distributions in the folders of libraries."""
     modules, distributions = set(), set()
     for folder in sys.path:

@@ -1,4 +1,6 @@
 """One job, from its bytes to the bytes of its answer. Runs behind the walls; everything the user sends is first read here."""
+from __future__ import annotations
+
 import faulthandler
 import io
 import json
@@ -9,12 +11,20 @@ import sys
 
 from runner import encode, ending, files, hints, linux, modules, report, script, streams, walls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from runner import denied
+    from runner.protocol import Document, Request, Settings
+
 # Virtual memory kept back from the job and given up before its failure is reported: after a MemoryError there may be none
 # left to say so with.
 BALLAST = 8 << 20
 
 # What json.loads and json.dumps would put together anew each time.
-_decode = json.JSONDecoder().scan_once
+_decoder: Any = json.JSONDecoder()
+_decode = _decoder.scan_once
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -22,7 +32,7 @@ class Runner:
     """Everything of a job that does not depend on it. Made once, before the fork where there is one; descriptors 0 to 2 must be
     pipes by then, if not yet the job's own."""
 
-    def __init__(self, settings, check):
+    def __init__(self, settings: Settings, check: denied.Check) -> None:
         self._check = check
         self._result_bytes = settings["result_bytes"]
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -37,11 +47,12 @@ class Runner:
             sys.set_int_max_str_digits(0)  # integers are exact, however long: in args, in results and in between
         sys.path[:0] = [settings["directory"]]
         sys.argv[:] = [report.SCRIPT]
-        # Says where the script was when it crashed, or when the worker asks, which ends it: to the result, since stderr is the script's own.
+        # Says where the script was when it crashed, or when the worker asks, which ends it. It writes to the result, since stderr is the
+        # script's own.
         faulthandler.enable(walls.RESULT, all_threads=False)
         faulthandler.register(walls.DUMP_SIGNAL, walls.RESULT, all_threads=False, chain=True)
 
-    def serve(self):
+    def serve(self) -> NoReturn:
         """Reads the job, runs it, writes the answer, ends the process."""
         request = _decode(_read_job(walls.JOB).decode(), 0)[0]
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
@@ -65,7 +76,7 @@ class Runner:
             pass  # closed by the script, with all that it did not know
         os._exit(walls.ANSWERED)
 
-    def _end(self, source, header):
+    def _end(self, source: str, header: Document) -> None:
         """Ends the program, and adds to the header what it leaves. The streams are flushed after."""
         used = self._directory.used()
         try:
@@ -75,7 +86,7 @@ class Runner:
         if used:
             header.update(self._directory.collect())
 
-    def _answer(self, request):
+    def _answer(self, request: Request) -> tuple[Document, bytes]:
         """The answer's header, and the result's JSON."""
         try:
             if any(map(streams.named_in, _texts(request))):
@@ -93,13 +104,13 @@ class Runner:
         return {}, body
 
 
-def _texts(request):
+def _texts(request: Request) -> tuple[str, ...]:
     return request["script"], *(file.get("content", "") for file in request.get("files") or ())
 
 
-def _document(error, source):
+def _document(error: BaseException, source: str) -> Document:
     if isinstance(error, script.Refused):
-        document = {"code": error.code, "message": str(error)}
+        document: Document = {"code": error.code, "message": str(error)}
         if error.line:
             document.update(line=error.line, source_line=report.source_line(source, error.line))
         return document
@@ -112,30 +123,31 @@ def _document(error, source):
     return report.exception(error, source)
 
 
-def _open_streams():
+def _open_streams() -> tuple[io.TextIOWrapper, io.TextIOWrapper]:
     # Every write leaves the process at once: what a killed script had printed is not lost with it. Lone surrogates are printed
     # as escapes: print() must not fail where return does not.
     out, err = (
         io.TextIOWrapper(_file(fd, "w", name), "utf-8", "backslashreplace", write_through=True)
         for fd, name in ((walls.STDOUT, "<stdout>"), (walls.STDERR, "<stderr>"))
     )
+    named: Any
     sys.stdout = sys.__stdout__ = out
     sys.stderr = sys.__stderr__ = err
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_file(walls.STDIN, "r", "<stdin>")), "utf-8", "surrogateescape")
-    out.mode = err.mode = "w"
-    sys.stdin.mode = "r"
+    for named, mode in (out, "w"), (err, "w"), (sys.stdin, "r"):
+        named.mode = mode
     linux.unbuffer_c_stdout()
     return out, err
 
 
-def _file(fd, mode, name):
+def _file(fd: int, mode: str, name: str) -> io.FileIO:
     """As Python names its own."""
     file = io.FileIO(fd, mode, closefd=False)
     file.name = name
     return file
 
 
-def _read_job(fd):
+def _read_job(fd: int) -> bytes:
     """The job: its length in eight bytes, and that many more. The pipe stays open behind it."""
     data = os.read(fd, 64 << 10)
     size = int.from_bytes(data[:8], "big")
@@ -151,7 +163,7 @@ def _read_job(fd):
     return b"".join(parts)
 
 
-def _write_all(fd, data):
+def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]

@@ -1,4 +1,6 @@
 """The keys of objects: what becomes of those that are no strings, and that no value is lost where two become one."""
+from __future__ import annotations
+
 import base64
 import enum
 import itertools
@@ -6,33 +8,38 @@ import math
 
 from runner import convert
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
 _NO_STRINGS = frozenset([int, float, bool, type(None)])
 
 
 class Invalid(Exception):
     """The value is not JSON: what was found, and where."""
 
-    def __init__(self, found):
+    def __init__(self, found: str) -> None:
         super().__init__(found)
         self._found = found
-        self._steps = []  # innermost first
+        self._steps: list[str] = []  # innermost first
 
-    def within(self, step):
+    def within(self, step: str) -> None:
         """Adds the step that led to the value; where a value lies is worked out only when it is wrong."""
         self._steps.append(step)
 
-    def __str__(self):
+    def __str__(self) -> str:
         steps = self._steps[::-1]
         if len(steps) > 20:
             steps[10:-10] = ["[...]"]
         return "main() function must return valid JSON (got %s at result%s)" % (self._found, "".join(steps))
 
 
-def same(one, other):
+def same(one: object, other: object) -> Invalid:
     return Invalid("the keys %s and %s, which are the same in JSON," % (short(one), short(other)))
 
 
-def key(value):
+def key(value: Any) -> str:
     """An object's key: what json would make of it, and of numpy's and pandas' scalars and dates what their values would be."""
     if isinstance(value, enum.Enum):
         return key(value.value)
@@ -56,11 +63,12 @@ def key(value):
     return key(converted)
 
 
-def labels(values):
+def labels(values: Sequence[Any]) -> Sequence[str]:
     """The keys for an index: one of several levels is joined, and a label that comes again is numbered, so that no value is lost."""
     if set(map(type, values)) <= {str} and len(set(values)) == len(values):
         return values
-    texts, taken = [], {}
+    texts: list[str] = []
+    taken: dict[str, int] = {}
     for value in values:
         if isinstance(value, tuple):
             label = "_".join([key(part) for part in value if part != ""])
@@ -77,18 +85,20 @@ def labels(values):
     return texts
 
 
-def clash(value, text):
+def clash(value: object, text: str) -> bool:
     """Whether a dict in value, which json's encoder has made text of, may have keys that are one in JSON, such as 1 and "1".
 
     The encoder writes both without a word. Looking at every value would cost a quarter of what encoding does: so only as many dicts
     are looked for as there can be, which for numbers in lists is none, and for records as deep as they lie.
     """
-    left, level = text.count("{"), (value,)
+    left = text.count("{")
+    level: Sequence[Any] = (value,)
     while left > 0 and level:
-        kinds = set(map(type, level))
+        kinds: set[Any] = set(map(type, level))
         dicts, lists = _of(dict, kinds, level), _of((list, tuple), kinds, level)
         if dicts:
-            if any(kind.items is not dict.items and kind.__module__ != "collections" for kind in set(map(type, dicts))):
+            own: set[Any] = set(map(type, dicts))
+            if any(kind.items is not dict.items and kind.__module__ != "collections" for kind in own):
                 return True  # what it says its items are only itself can tell
             found = set(map(type, itertools.chain.from_iterable(dicts)))
             if not found <= {str} and not found <= _NO_STRINGS and any(len(set(map(key, d))) < len(d) for d in dicts):
@@ -98,7 +108,7 @@ def clash(value, text):
     return False
 
 
-def _of(wanted, kinds, level):
+def _of(wanted: type | tuple[type, ...], kinds: set[type[Any]], level: Sequence[Any]) -> Sequence[Any]:
     """Those of the level's values, which are of these kinds, that are wanted."""
     fit = {kind for kind in kinds if issubclass(kind, wanted)}
     if fit == kinds:
@@ -106,6 +116,6 @@ def _of(wanted, kinds, level):
     return [value for value in level if type(value) in fit] if fit else ()
 
 
-def short(value):
+def short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:60] + "..."

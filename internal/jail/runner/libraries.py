@@ -2,6 +2,8 @@
 
 A library that is loaded here and not known to this module is only imported.
 """
+from __future__ import annotations
+
 import os
 import sys
 import time
@@ -24,7 +26,7 @@ _PARTS = {
 _THREADS_END_S = 2
 
 
-def load(name):
+def load(name: str) -> None:
     __import__(name)
     for part in _PARTS.get(name, "").split():
         try:
@@ -33,7 +35,7 @@ def load(name):
             pass  # another version's
 
 
-def single_threaded():
+def single_threaded() -> bool:
     """Whether this process has one thread, or soon will. matplotlib has a timer beside it while it looks for fonts."""
     deadline = time.monotonic() + _THREADS_END_S
     while not linux.single_threaded():
@@ -43,7 +45,7 @@ def single_threaded():
     return True
 
 
-def warm_up():
+def warm_up() -> None:
     """Small work with each, for what it imports and makes on first use; nothing of it stays."""
     import warnings
 
@@ -57,7 +59,7 @@ def warm_up():
                     pass  # another version's, or something that it needs is missing: a script that wants it will hear of it
 
 
-def plot():
+def plot() -> None:
     import io
 
     plt = sys.modules["matplotlib.pyplot"]
@@ -70,7 +72,7 @@ def plot():
     plt.close("all")
 
 
-def _plots():
+def _plots() -> None:
     import io
 
     plt, np = sys.modules["matplotlib.pyplot"], sys.modules["numpy"]
@@ -90,7 +92,7 @@ def _plots():
     _without_config_directory()
 
 
-def _without_config_directory():
+def _without_config_directory() -> None:
     """What was kept there is in memory, and the directory may be a job's own."""
     directory = os.environ.get("MPLCONFIGDIR")
     try:
@@ -101,7 +103,7 @@ def _without_config_directory():
         pass
 
 
-def _statistics():
+def _statistics() -> None:
     np, scipy = sys.modules["numpy"], sys.modules["scipy"]
     a, b = np.array([1.0, 2, 3, 5]), np.array([2.0, 3, 5, 7])
     scipy.stats.ttest_ind(a, b), scipy.stats.pearsonr(a, b), scipy.stats.norm.cdf(1.5), scipy.stats.zscore(a), scipy.stats.linregress(a, b)
@@ -109,7 +111,7 @@ def _statistics():
     scipy.linalg.solve(np.eye(2), np.ones(2)), scipy.integrate.quad(lambda x: x, 0, 1)
 
 
-def _sheets():
+def _sheets() -> None:
     import io
 
     openpyxl, file = sys.modules["openpyxl"], io.BytesIO()
@@ -124,13 +126,13 @@ def _sheets():
         pd.read_excel(file, engine="openpyxl")
 
 
-def _table():
+def _table() -> None:
     sys.modules["tabulate"].tabulate([["a", 1]], headers=["x", "y"])
     if "pandas" in sys.modules:
         sys.modules["pandas"].DataFrame({"a": [1]}).to_markdown()
 
 
-def _markup():
+def _markup() -> None:
     import io
 
     html = sys.modules["lxml.html"].fromstring("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>")
@@ -139,7 +141,7 @@ def _markup():
         sys.modules["pandas"].read_html(io.StringIO("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>"), flavor="lxml")
 
 
-def _pictures():
+def _pictures() -> None:
     import io
 
     image = sys.modules["PIL.Image"]
@@ -150,7 +152,7 @@ def _pictures():
     image.open(file).load()
 
 
-def _model():
+def _model() -> None:
     sys.modules["sklearn.linear_model"].LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]).predict([[3.0]])
 
 

@@ -1,5 +1,7 @@
 """Makes a jail look to ordinary code like a small machine of the job's own: files where libraries look for them, and the few answers of
 the kernel that no namespace covers. None of it is a wall. All of it is done once, before the first fork."""
+from __future__ import annotations
+
 import mmap
 import os
 import posix
@@ -9,6 +11,17 @@ import sys
 import types
 
 from runner import linux
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    from runner.protocol import Machine, Settings
+
+    Change = Callable[[Any], None]
 
 # What a job has, whatever the host has.
 _PROCESSORS = 1
@@ -26,14 +39,15 @@ _KINDS = {"x86_64": 0x0303, "aarch64": 0x0A03}
 class Root:
     """The jail's root, which the backend has made and closed: open to this process while it puts its own files there."""
 
-    def __init__(self, machine):
-        self._machine, self._measured = machine, {}
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._measured: dict[str, str] = {}
         self.laid_out = False
         # Where it was never closed, it is not for here to say that it is.
         self._closed = bool(os.statvfs("/").f_flag & os.ST_RDONLY)
         self._device = os.lstat("/").st_dev
 
-    def lay_out(self):
+    def lay_out(self) -> None:
         """Fails nowhere: a jail without these is as safe, and as good for most scripts."""
         try:
             if self._closed:
@@ -54,7 +68,7 @@ class Root:
         except OSError:
             pass
 
-    def close(self):
+    def close(self) -> None:
         """With what has been found out meanwhile. From here on nothing is written to it."""
         if self.laid_out:
             rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
@@ -70,42 +84,45 @@ class Root:
             except OSError:
                 pass  # it is as closed with another size
 
-    def place(self):
+    def place(self) -> str:
         """Where a job's tmpfs is to be mounted, empty where there is no folder for it."""
         return self._machine["mount"] if self.laid_out else ""
 
-    def _free(self, path):
+    def _free(self, path: str) -> bool:
         """Whether path is free, and in this file system: what the backend has mounted is not written to."""
         folder = os.path.dirname(path)
         os.makedirs(folder, exist_ok=True)
         return os.stat(folder).st_dev == self._device and not os.path.lexists(path)
 
-    def _write(self, path, text):
+    def _write(self, path: str, text: str) -> None:
         if self._free(path):
             with open(path, "x", encoding="utf-8") as f:
                 f.write(text)
 
 
-def introduce(settings):
+def introduce(settings: Settings) -> None:
     """Has Python say of processors, memory and user what is true of the job. C code that asks the kernel for processors and memory hears
     of the host."""
     pages = (settings["memory_mb"] << 20) // mmap.PAGESIZE
-    own = {"SC_NPROCESSORS_ONLN": _PROCESSORS, "SC_NPROCESSORS_CONF": _PROCESSORS, "SC_PHYS_PAGES": pages, "SC_AVPHYS_PAGES": pages}
-    own.update({os.sysconf_names[name]: value for name, value in own.items() if name in os.sysconf_names})
+    own: dict[str | int, int] = {
+        "SC_NPROCESSORS_ONLN": _PROCESSORS, "SC_NPROCESSORS_CONF": _PROCESSORS, "SC_PHYS_PAGES": pages, "SC_AVPHYS_PAGES": pages,
+    }  # fmt: skip
+    own.update({os.sysconf_names[name]: value for name, value in own.items() if isinstance(name, str) and name in os.sysconf_names})
     kernels_sysconf, kernels_affinity = os.sysconf, os.sched_getaffinity
 
-    def sysconf(name, /):
+    def sysconf(name: str | int, /) -> int:
         value = own.get(name) if isinstance(name, (str, int)) else None
         return kernels_sysconf(name) if value is None else value
 
-    def sched_getaffinity(pid, /):
+    def sched_getaffinity(pid: int, /) -> set[int]:
         kernels_affinity(pid)  # for its errors
         return set(range(_PROCESSORS))
 
+    module: Any
     for module in (os, posix):
         module.sysconf, module.sched_getaffinity = sysconf, sched_getaffinity
         module.cpu_count = lambda: _PROCESSORS
-    changes = {"ctypes.util": _find_libraries}
+    changes: dict[str, Change] = {"ctypes.util": _find_libraries}
     if settings["once"]:
         changes["multiprocessing.heap"] = _share_in_the_working_directory
         sys.modules["_multiprocessing"] = _semaphores()
@@ -116,38 +133,41 @@ def introduce(settings):
 class _Changes:
     """Has modules changed as soon as they are imported, which most jobs do not; stands before all other finders."""
 
-    def __init__(self, changes):
+    def __init__(self, changes: dict[str, Change]) -> None:
         self._changes = {name: change for name, change in changes.items() if name not in sys.modules}
         for name in changes.keys() - self._changes.keys():
             changes[name](sys.modules[name])
 
-    def find_spec(self, name, path=None, _target=None):
+    def find_spec(self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None) -> ModuleSpec | None:
         change = self._changes.get(name)
         if change is None:
             return None
-        spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
+        external: Any = sys.modules["_frozen_importlib_external"]
+        spec: Any = external.PathFinder.find_spec(name, path)
         if spec is not None:
             spec.loader = _Changing(spec.loader, change)
-        return spec
+        changed: ModuleSpec | None = spec
+        return changed
 
 
 class _Changing:
-    def __init__(self, loader, change):
+    def __init__(self, loader: Any, change: Change) -> None:
         self._loader, self._change = loader, change
 
-    def create_module(self, spec):
-        return self._loader.create_module(spec)
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
 
-    def exec_module(self, module):
+    def exec_module(self, module: Any) -> None:
         module.__loader__ = module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         self._change(module)
 
 
-def _find_libraries(module):
+def _find_libraries(module: Any) -> None:
     """ctypes.util asks ldconfig, gcc and ld, which are other programs; what ldconfig prints is read here where it reads it."""
 
-    def of_cache(name):
+    def of_cache(name: str) -> str | None:
         start = "lib%s.so" % name
         try:
             for library, path in _cached():
@@ -160,7 +180,7 @@ def _find_libraries(module):
     module._findSoname_ldconfig = of_cache
 
 
-def _cached():
+def _cached() -> Iterator[tuple[str, str]]:
     """What /etc/ld.so.cache lists for this processor, in its order: each library's name and path."""
     with open(_CACHE, "rb") as f:
         cache = f.read()
@@ -168,7 +188,7 @@ def _cached():
     (count,) = struct.unpack_from("=I", cache, start + len(_MAGIC))
     kind = _KINDS.get(os.uname().machine)
 
-    def text(at):
+    def text(at: int) -> str:
         at += start
         return cache[at : cache.index(b"\0", at)].decode(errors="surrogateescape")
 
@@ -177,7 +197,7 @@ def _cached():
             yield text(name), text(path)
 
 
-def _semaphores():
+def _semaphores() -> ModuleType:
     """_multiprocessing where there is no /dev/shm of the job's own, which the kernel's semaphores have their names in: at level process.
     A job is one process, for whose threads these do as well."""
     import threading
@@ -185,11 +205,12 @@ def _semaphores():
     class SemLock:
         SEM_VALUE_MAX = 0x7FFFFFFF
 
-        def __init__(self, kind, value, maxvalue, name, unlink):
+        def __init__(self, kind: int, value: int, maxvalue: int, name: str, unlink: bool) -> None:
             self.kind, self.maxvalue, self.name, self.handle = kind, maxvalue, None if unlink else name, id(self)
-            self._value, self._held, self._owner, self._changed = value, 0, None, threading.Condition(threading.Lock())
+            self._value, self._held, self._changed = value, 0, threading.Condition(threading.Lock())
+            self._owner: int | None = None
 
-        def acquire(self, block=True, timeout=None):
+        def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
             if self.kind == 0 and self._is_mine():
                 self._held += 1
                 return True
@@ -202,7 +223,7 @@ def _semaphores():
                 self._owner = threading.get_ident()
                 return True
 
-        def release(self):
+        def release(self) -> None:
             if self.kind == 0:
                 if not self._is_mine():
                     raise AssertionError("attempt to release recursive lock not owned by thread")
@@ -216,37 +237,38 @@ def _semaphores():
                 self._value += 1
                 self._changed.notify()
 
-        def __enter__(self):
+        def __enter__(self) -> bool:
             return self.acquire()
 
-        def __exit__(self, *_):
+        def __exit__(self, *_: object) -> None:
             self.release()
 
-        def _count(self):
+        def _count(self) -> int:
             return self._held
 
-        def _is_mine(self):
+        def _is_mine(self) -> bool:
             return self._held > 0 and self._owner == threading.get_ident()
 
-        def _get_value(self):
+        def _get_value(self) -> int:
             return self._value
 
-        def _is_zero(self):
+        def _is_zero(self) -> bool:
             return self._value == 0
 
-        def _after_fork(self):
+        def _after_fork(self) -> None:
             pass
 
-    module = types.ModuleType("_multiprocessing")
+    module: Any = types.ModuleType("_multiprocessing")
     module.SemLock, module.sem_unlink, module.flags = SemLock, lambda name: None, {"HAVE_SEM_OPEN": 1, "HAVE_SEM_TIMEDWAIT": 1}
-    return module
+    made: ModuleType = module
+    return made
 
 
-def _share_in_the_working_directory(module):
+def _share_in_the_working_directory(module: Any) -> None:
     module.Arena._dir_candidates.clear()
 
 
-def _name_user(home):
+def _name_user(home: str) -> None:
     """The uid is drawn for each jail at level process, and stands in no file."""
     import grp
     import pwd
@@ -262,9 +284,9 @@ def _name_user(home):
         setattr(module, everyone, _with(getattr(module, everyone), own))
 
 
-def _known(ask, answers):
+def _known(ask: Callable[[Any], Any], answers: dict[Any, Any]) -> Callable[[Any], Any]:
     return lambda key, /: answers[key] if isinstance(key, (int, str)) and key in answers else ask(key)
 
 
-def _with(everyone, own):
+def _with(everyone: Callable[[], list[Any]], own: Any) -> Callable[[], list[Any]]:
     return lambda: [entry for entry in everyone() if entry[0] != USER] + [own]

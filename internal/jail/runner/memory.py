@@ -13,11 +13,20 @@ back together: 2.0 ms instead of 3.9 where one page in 25 is pinned.
 
 It also copies a record for each mapping, of which a library has five: 0.3 ms for those of pandas. So they are made two.
 """
+from __future__ import annotations
+
 import errno
 import mmap
 import resource
 
 from runner import linux
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from runner.protocol import Run
 
 _ARENA = 1 << 20  # what Python's allocator takes from the system at a time
 _HUGE = 2 << 20
@@ -38,12 +47,12 @@ _BYTES = bytes().__sizeof__()
 class Layout:
     """Made before the libraries are loaded, settled and collapsed after; then comes what is pinned."""
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         self._heap = linux.heap_end()
         # Python takes a new arena only when the others are full, and gives one back when it is empty: fill as many as are
         # wanted, and keep one small object in each. Those that it had before lie where no huge page can be made: they are left
         # full.
-        things = [None] * (_FILLING * (count + _ARENAS_BEFORE))  # a list that grew would come to lie among the arenas
+        things: list[bytes | None] = [None] * (_FILLING * (count + _ARENAS_BEFORE))  # a list that grew would come to lie among the arenas
         with linux.room(count, _ARENA, _HUGE) as end:
             start, missing = end - count * _ARENA, _FILLING * count
             self._arenas = range(start, end, _ARENA)
@@ -55,10 +64,10 @@ class Layout:
         within = [thing for thing in things if start <= id(thing) < end]
         before = [thing for thing in things if thing and not start <= id(thing) < end]
         self._pins = list({id(thing) // _ARENA: thing for thing in within}.values())
-        self._filling = [] if missing else before  # arenas that were made elsewhere would be kept full for nothing
-        self._chunks = []
+        self._filling: list[Any] = [] if missing else before  # arenas that were made elsewhere would be kept full for nothing
+        self._chunks: list[int] = []
 
-    def settle(self):
+    def settle(self) -> None:
         """To be called when the server has all that it will ever have."""
         self._chunks = sorted({id(pin) // _HUGE for pin in self._pins})
         self._pins.clear()
@@ -67,7 +76,7 @@ class Layout:
         self._filling += [_fill_pools(size) for size in range(_BYTES + _STEP - _BYTES % _STEP, _SMALL + 1, _STEP)]
         _join_segments()
 
-    def collapse(self):
+    def collapse(self) -> None:
         """Makes huge pages of what has been allocated."""
         for chunk in self._chunks:
             _collapse(chunk)
@@ -79,7 +88,7 @@ class Layout:
         linux.move_heap_end(-beyond)
 
 
-def _collapse(chunk):
+def _collapse(chunk: int) -> None:
     """Leaves it as it is where it cannot be a huge page: where not all of it is mapped, or nothing of it in use."""
     try:
         linux.collapse(chunk * _HUGE, _HUGE)
@@ -87,9 +96,9 @@ def _collapse(chunk):
         pass
 
 
-def move(runs):
+def move(runs: list[Run]) -> None:
     """Has runs of memory lie in huge pages: (address, size) each. Each keeps its address and what is in it, and becomes one mapping where
-    it was several. One that is whole huge pages need not move, and the pages that the kernel itself writes to, the thread's own, must not."""
+    it was several. One that is whole huge pages need not move; the pages that the kernel itself writes to, the thread's own, must not."""
     for address, size in runs:
         if address % _HUGE == size % _HUGE == 0:
             _collapse(address // _HUGE)
@@ -111,7 +120,7 @@ def move(runs):
     linux.free(start + size, whole - size)
 
 
-def _without(pages, address, size):
+def _without(pages: set[int], address: int, size: int) -> Iterator[Run]:
     """What is left of a run when these pages are taken out of it, (address, size) each."""
     end = address + size
     for page in sorted(pages):
@@ -126,7 +135,7 @@ def _without(pages, address, size):
 class Pins:
     """Pages that a fork copies, while they are pinned."""
 
-    def __init__(self, ring, runs):
+    def __init__(self, ring: int, runs: list[Run]) -> None:
         """Pins as much as the limit on locked memory lets through, which all processes of a uid share. It never becomes more: whoever
         pins a page that has not left its huge page has forks copy all of that."""
         self._ring, self._runs, self.pages = ring, runs, 0
@@ -142,18 +151,18 @@ class Pins:
                     raise
             self._runs = _first(self._runs, size // 2)
 
-    def pin(self):
+    def pin(self) -> None:
         if not self.pages:
             linux.pin(self._ring, self._runs)
             self.pages = sum(size for _, size in self._runs) // mmap.PAGESIZE
 
-    def unpin(self):
+    def unpin(self) -> None:
         if self.pages:
             linux.unpin(self._ring)
             self.pages = 0
 
 
-def _first(runs, limit):
+def _first(runs: list[Run], limit: int) -> list[Run]:
     kept = []
     for address, size in runs:
         size = min(size, limit) // mmap.PAGESIZE * mmap.PAGESIZE
@@ -163,7 +172,7 @@ def _first(runs, limit):
     return kept
 
 
-def _fill_pools(size):
+def _fill_pools(size: int) -> list[bytes]:
     """Fills the pools for this size that have room left, with objects to be kept. From then on the first object of the size comes to
     lie beside its pool's header, in one page for a child to touch instead of two, or more where it would take from several."""
     filling = []
@@ -175,7 +184,7 @@ def _fill_pools(size):
     return filling
 
 
-def _join_segments():
+def _join_segments() -> None:
     """Neighbours that may be used in the same way become one mapping. What a library only reads can then also be run, and what it
     had no more to write to can be written: no wall between a job and anything, since it may ask for either itself."""
     for address, size, writable in linux.segments():

@@ -1,6 +1,12 @@
 """Which module a name stands for, where a job brings one of its own."""
+from __future__ import annotations
+
 import _imp
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 # The modules that have made way, by their names: what the runner itself needs of them it still finds here.
 _former = {}
@@ -9,7 +15,7 @@ _former = {}
 _FROM_THE_START = "encodings"
 
 
-def make_way(paths, directory):
+def make_way(paths: list[str], directory: str) -> None:
     """Has the modules among a job's files imported in place of loaded ones of their names, as in a program of its own, where the script's
     directory comes first and nothing is loaded yet. Those that Python has built in or frozen come first there as well. Modules that stay
     keep what they have imported."""
@@ -21,7 +27,7 @@ def make_way(paths, directory):
     sys.path_importer_cache.pop(directory, None)  # it may have been looked into when it was empty
 
 
-def _module(path):
+def _module(path: str) -> str | None:
     """The name that a file of the working directory is imported by, or that of the package that it makes; else None."""
     parts = [part for part in path.split("/") if part != "."]
     if len(parts) == 2 and parts[1] == "__init__.py":
@@ -31,6 +37,6 @@ def _module(path):
     return None
 
 
-def loaded(name):
+def loaded(name: str) -> ModuleType | None:
     """The library of this name, if it is loaded: not the module of a job that has taken its name."""
     return _former.get(name) or sys.modules.get(name)

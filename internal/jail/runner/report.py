@@ -1,8 +1,17 @@
 """Turns an exception into what the user sees of it: type, message, line and a traceback of the script's own frames."""
+from __future__ import annotations
+
 import io
 import traceback
 
 from runner import hints
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+    from runner.protocol import Document
 
 SCRIPT = "script.py"
 
@@ -14,11 +23,11 @@ MESSAGE_CHARACTERS = 8 << 10
 TRACEBACK_CHARACTERS = 64 << 10
 
 
-def exception(error, source):
+def exception(error: BaseException, source: str) -> Document:
     """The error document of an exception that the script let out."""
     kind = type(error).__name__
     text = "" if isinstance(error, SystemExit) and error.code is None else _text(error)
-    document = {"type": kind, "traceback": _traceback(error)}
+    document: Document = {"type": kind, "traceback": _traceback(error)}
     line = _last_line(error.__traceback__)
     if line:
         document["line"] = line
@@ -35,14 +44,14 @@ def exception(error, source):
     return document
 
 
-def syntax_error(error, source):
+def syntax_error(error: Any, source: str) -> Document:
     """The error document of a script that does not compile."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     text = error.msg if isinstance(error, SyntaxError) else _text(error)
     if isinstance(error, (RecursionError, MemoryError)):  # the parser's own stack: MemoryError is what it has always raised
         text = "the script is nested too deeply, or too long, for Python to compile"
     message = "Syntax error%s: %s" % (" on line %d" % line if line else "", text or "the script cannot be parsed")
-    document = {"code": "syntax_error", "type": type(error).__name__, "message": _with(hints.of_syntax(error, source), message)}
+    document: Document = {"code": "syntax_error", "type": type(error).__name__, "message": _with(hints.of_syntax(error, source), message)}
     if line:
         document["line"] = line
         document["source_line"] = source_line(source, line)
@@ -51,11 +60,11 @@ def syntax_error(error, source):
     return document
 
 
-def _with(hint, message):
+def _with(hint: str, message: str) -> str:
     return message + "; " + hint if hint else message
 
 
-def source_lines(source):
+def source_lines(source: str) -> list[str]:
     """The lines as Python counts them; str.splitlines would also split at form feeds and the like.
 
     The last one ends with a line break too, as in linecache: without it traceback marks the place one column too far.
@@ -65,19 +74,19 @@ def source_lines(source):
     return io.StringIO(source, newline=None).readlines()
 
 
-def source_line(source, line):
+def source_line(source: str, line: int) -> str:
     lines = source_lines(source)
     return lines[line - 1].strip()[:500] if 0 < line <= len(lines) else ""
 
 
-def _text(error):
+def _text(error: BaseException) -> str:
     try:
         return _cut(str(error), MESSAGE_CHARACTERS)
     except BaseException:  # an exception whose __str__ raises is still an exception
         return "<exception str() failed>"
 
 
-def _traceback(error):
+def _traceback(error: BaseException) -> str:
     try:
         report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
         _keep_own_frames(report)
@@ -86,8 +95,8 @@ def _traceback(error):
         return ""
 
 
-def _keep_own_frames(report):
-    pending = [report]
+def _keep_own_frames(report: traceback.TracebackException) -> None:
+    pending: list[Any] = [report]
     while pending:
         one = pending.pop()
         if one is None:
@@ -99,7 +108,7 @@ def _keep_own_frames(report):
         pending += [one.__cause__, one.__context__] + list(one.exceptions or ())
 
 
-def _is_own(frame):
+def _is_own(frame: traceback.FrameSummary) -> bool:
     """Whether the frame is the script's, or of a module that came with it, which then goes by its name in the request."""
     if frame.filename == SCRIPT:
         return True
@@ -110,7 +119,7 @@ def _is_own(frame):
     return True
 
 
-def _last_line(tb):
+def _last_line(tb: TracebackType | None) -> int:
     line = 0
     while tb is not None:
         if tb.tb_frame.f_code.co_filename == SCRIPT:
@@ -119,7 +128,7 @@ def _last_line(tb):
     return line
 
 
-def _cut(text, limit):
+def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     half = limit // 2

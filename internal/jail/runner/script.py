@@ -1,4 +1,6 @@
 """Compiles, checks and runs a script as Python would run it as a program, and calls its main()."""
+from __future__ import annotations
+
 import ast
 import builtins
 import inspect
@@ -6,6 +8,15 @@ import linecache
 import sys
 
 from runner import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import CodeType
+    from typing import Any
+
+    from runner import denied
+    from runner.protocol import Request
 
 # What Python ran until now: scripts take its place, and it must not go away under whoever is still in it.
 _FORMER = sys.modules["__main__"]
@@ -16,7 +27,7 @@ _PLAIN = (type(None), bool, int, float, str, list, dict, tuple)
 class Refused(Exception):
     """The script is wrong, whatever its input: the error's code, sentence and line."""
 
-    def __init__(self, code, message, line=0):
+    def __init__(self, code: str, message: str, line: int = 0) -> None:
         super().__init__(message)
         self.code, self.line = code, line
 
@@ -25,7 +36,7 @@ class Unparsable(Exception):
     """Wraps what the compiler said, so that a SyntaxError raised by the running script is not taken for one."""
 
 
-def run(request, check):
+def run(request: Request, check: denied.Check) -> Any:
     """What main() returned. Raises Refused, Unparsable, and whatever the script lets out."""
     source = request["script"].removeprefix("\ufeff")
     code = _compile(source, check)
@@ -47,15 +58,16 @@ def run(request, check):
     return value
 
 
-async def _await(value):
+async def _await(value: Awaitable[Any]) -> Any:
     return await value
 
 
-def _compile(source, check):
+def _compile(source: str, check: denied.Check) -> CodeType:
     found = None
     try:
         if check.passes(source) and "__main__" not in source:
-            return compile(source, report.SCRIPT, "exec", dont_inherit=True)
+            code: CodeType = compile(source, report.SCRIPT, "exec", dont_inherit=True)
+            return code
         tree = ast.parse(source, report.SCRIPT)
         found = check.find(tree)
         _unguard(ast, tree)
@@ -68,7 +80,7 @@ def _compile(source, check):
     return code
 
 
-def _unguard(ast, tree):
+def _unguard(ast: Any, tree: Any) -> None:
     """Has `if __name__ == "__main__":` do all that it does except to call main, which is the service's part.
 
     The block ends at its first statement that uses main, or a function or class that does: what follows is about main's
@@ -90,7 +102,7 @@ def _unguard(ast, tree):
         pending += [n for n in node.orelse if isinstance(n, ast.If)]  # elif
 
 
-def _until_called(ast, body, callers):
+def _until_called(ast: Any, body: list[Any], callers: set[str]) -> list[Any]:
     kept, callers = [], set(callers)
     for node in body:
         if isinstance(node, _definitions(ast)):
@@ -104,15 +116,15 @@ def _until_called(ast, body, callers):
     return kept
 
 
-def _definitions(ast):
+def _definitions(ast: Any) -> tuple[Any, ...]:
     return ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 
 
-def _uses(ast, tree, names):
+def _uses(ast: Any, tree: Any, names: set[str]) -> bool:
     return any(isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load) for n in ast.walk(tree))
 
 
-def _arguments(args, main):
+def _arguments(args: Any, main: Callable[..., Any]) -> tuple[list[Any], dict[str, Any]]:
     positional = args if isinstance(args, list) else []
     keywords = args if isinstance(args, dict) else {}
     code = getattr(main, "__code__", None)

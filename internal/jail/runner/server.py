@@ -2,6 +2,8 @@
 
 It reads what the worker sends and the exit status of its children; nothing that a child wrote.
 """
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import gc
@@ -15,6 +17,14 @@ import struct
 import sys
 
 from runner import denied, holder, job, libraries, linux, machine, memory, rehearse, walls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import resource
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, NoReturn
+
+    from runner.protocol import Run, Settings
 
 # Modules of the standard library that scripts use often and that cost little to keep.
 _COMMON = (
@@ -37,13 +47,13 @@ _FORKED = [b"forked"]
 class _Absent:
     """In the place of what a job's system call filter refuses: whoever looks for it first goes another way."""
 
-    def __get__(self, *_):
+    def __get__(self, *_: object) -> Any:
         raise AttributeError("sendmsg is refused in a job")
 
 
 # From Python 3.12 on asyncio writes by it where there is one. The server's own is called past that.
 _sendmsg = socket.socket.sendmsg
-socket.socket.sendmsg = _Absent()
+setattr(socket.socket, "sendmsg", _Absent())
 
 # Ended holders are looked after when nothing else has been to do for so long.
 _BURIAL_MS = 5
@@ -52,7 +62,7 @@ _BURIAL_MS = 5
 _RUNS_BYTES = 64 << 10
 
 
-def main(control, settings, layout):
+def main(control: socket.socket, settings: Settings, layout: memory.Layout) -> NoReturn:
     """Never returns. Where the host allows no inner namespaces, the one job of this process runs in it."""
     try:
         os.umask(0o022)
@@ -96,20 +106,20 @@ def main(control, settings, layout):
     os._exit(1)
 
 
-def _protect_devices():
+def _protect_devices() -> None:
     """They are the host's own. bubblewrap has no way to show one that can be used and whose times cannot be set, by which jobs could
     leave each other word."""
     for name in os.listdir("/dev"):
         linux.mount_read_only("/dev/" + name)
 
 
-def _out_of_the_way(fd):
+def _out_of_the_way(fd: int) -> int:
     moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OWN_FDS)
     os.close(fd)
     return moved
 
 
-def _keep_places():
+def _keep_places() -> None:
     """Keeps the descriptors 0 to 4 for what a job gets: the kernel gives those that it receives the lowest free numbers."""
     for fd in walls.FDS:
         try:
@@ -118,7 +128,7 @@ def _keep_places():
             os.dup2(walls.STDERR, fd)  # else a library might open something there
 
 
-def _take_order(control, others=()):
+def _take_order(control: socket.socket, others: dict[bytes, Callable[..., None]] | None = None) -> None:
     """Waits for the next order to fork; 0 to 4, free until then, are its job's descriptors after. others are what else may be ordered:
     functions of the words behind their names."""
     while True:
@@ -130,7 +140,7 @@ def _take_order(control, others=()):
                 raise RuntimeError("a job's descriptors came as %s" % ancillary)
             return
         name, *words = order.split()
-        if name in others:
+        if others and name in others:
             others[name](*words)
         # What else there is is a kill that its child's end has overtaken.
 
@@ -138,11 +148,11 @@ def _take_order(control, others=()):
 class _ForkHooks:
     """Notices libraries that want to be called around a fork; to be made before any is imported."""
 
-    def __init__(self):
-        self.wanted_by = []
+    def __init__(self) -> None:
+        self.wanted_by: list[str] = []
         register = os.register_at_fork
 
-        def noticed(**hooks):
+        def noticed(**hooks: Any) -> None:
             # The standard library's are about locks, of which a process of one thread holds none, and random, which is seeded.
             # Whose they are is told by the caller: what is registered may be a partial or a method of a dict.
             caller = sys._getframe(1).f_globals.get("__name__") or ""
@@ -152,12 +162,12 @@ class _ForkHooks:
 
         os.register_at_fork = noticed
 
-    def fork(self):
+    def fork(self) -> Callable[[], int]:
         """The cheapest fork that leaves nothing out."""
         return os.fork if self.wanted_by else linux.fork
 
 
-def _preload(names, optional):
+def _preload(names: list[str], optional: list[str]) -> dict[str, Any]:
     """What the worker is told: versions, what is loaded beside the standard library, and which of the optional ones are not, and why."""
     versions, unloaded = {"python": "%d.%d.%d" % sys.version_info[:3]}, {}
     for name in (*_COMMON, *(_LARGE if names else ())):
@@ -180,12 +190,15 @@ class Server:
     """Forks one child per job. What the children have in common is made here, before the first: they would each pay for the
     pages of their own."""
 
-    def __init__(self, control, holders, settings, check, fork, layout, place):
+    def __init__(
+        self, control: socket.socket, holders: holder.Holders, settings: Settings, check: denied.Check, fork: Callable[[], int],
+        layout: memory.Layout, place: str,
+    ) -> None:  # fmt: skip
         self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
         self._orders, self._poll = select.poll(), select.poll()
         self._orders.register(control, select.POLLIN)
         self._poll.register(control, select.POLLIN)
-        self._end = None
+        self._end: int | None = None
         self._folders = holder.Folders(settings["tmpfs"], place)
         self._uid = -1 if settings["uid"] is None else settings["uid"]
         self._rehearse = settings["rehearse"]
@@ -193,11 +206,14 @@ class Server:
         self._seeds = walls.Seeds()
         self._studied, self._shared = settings["study"], 0
         # What is pinned for every job, for one with data frames, what that is to be once some are expected, and whether they are.
-        self._pins, self._frame_pins, self._frame_runs, self._frames = None, None, [], True
+        self._pins: memory.Pins | None = None
+        self._frame_pins: memory.Pins | None = None
+        self._frame_runs: list[Run] = []
+        self._frames = True
         with _pipes():
             self._runner = job.Runner(settings, check)
 
-    def serve(self):
+    def serve(self) -> NoReturn:
         if self._studied:
             self._move()
             self._shadow = self._make_shadow()
@@ -206,7 +222,7 @@ class Server:
         os.closerange(0, len(walls.FDS))
         control = self._control
         self._holders.make()
-        others = {b"text": self._take_text, b"pin": self._pin, b"frames": self._expect_frames}
+        others: dict[bytes, Callable[..., None]] = {b"text": self._take_text, b"pin": self._pin, b"frames": self._expect_frames}
         while True:
             while self._holders.unburied and not self._orders.poll(_BURIAL_MS):
                 self._holders.bury()
@@ -231,18 +247,18 @@ class Server:
             # Only now: the tear-down of the namespaces is nothing to wait for.
             self._holders.end(place)
 
-    def _take_runs(self):
+    def _take_runs(self) -> list[Run]:
         """Runs of memory, a message of their own: the address and size of each."""
-        return list(struct.iter_unpack("QQ", self._control.recv(_RUNS_BYTES)))
+        return [(address, size) for address, size in struct.iter_unpack("QQ", self._control.recv(_RUNS_BYTES))]
 
-    def _move(self):
+    def _move(self) -> None:
         """What is to lie in huge pages is the first message."""
         try:
             memory.move(self._take_runs())
         except OSError:
             pass  # it is as good where it is, but for the time it takes
 
-    def _make_shadow(self):
+    def _make_shadow(self) -> int:
         """A child that does nothing: what this process then writes to, it shares with nobody, which shows."""
         shadow = self._fork()
         if shadow == 0:
@@ -250,11 +266,11 @@ class Server:
                 signal.pause()
         return shadow
 
-    def _end_shadow(self):
+    def _end_shadow(self) -> None:
         os.kill(self._shadow, signal.SIGKILL)
         os.waitpid(self._shadow, 0)
 
-    def _take_text(self, address, size):
+    def _take_text(self, address: bytes, size: bytes) -> None:
         """Code and constants in huge pages, in place of this process's own; their descriptor came along."""
         try:
             self._shared += linux.map_over(0, int(address), int(size))
@@ -262,10 +278,10 @@ class Server:
             pass  # its own is as good, but for the time it takes
         os.close(0)
 
-    def _pin(self, count):
-        """What a fork is to copy comes in the next message. The first so many runs are for every job, the others for one with data frames."""
+    def _pin(self, first: bytes) -> None:
+        """What a fork is to copy comes in the next message. The first so many runs are for every job, the rest for one with data frames."""
         runs = self._take_runs()
-        count, why = int(count), ""
+        count, why = int(first), ""
         self._frame_runs = runs[count:]
         try:
             if not runs:
@@ -279,7 +295,7 @@ class Server:
             self._layout.collapse()
         self._control.send(json.dumps({"pinned": pages, "shared": self._shared, "why": why}).encode())
 
-    def _pinned(self, runs):
+    def _pinned(self, runs: list[Run]) -> memory.Pins | None:
         """Pins them while the shadow still shares them: so each is made a page of its own, and leaves the huge page it was part of."""
         if not runs:
             return None
@@ -290,8 +306,8 @@ class Server:
             os.close(ring)
             raise
 
-    def _expect_frames(self, expected):
-        """Pages that none but data frames take are left in their huge pages until there are some: a page of its own costs each fork, too."""
+    def _expect_frames(self, expected: bytes) -> None:
+        """Pages that only data frames take are left in their huge pages until there are some: a page of its own costs each fork, too."""
         self._frames = expected == b"1"
         try:
             if self._frames and self._frame_runs and self._pins:
@@ -307,7 +323,7 @@ class Server:
         except OSError:
             pass  # another has locked the memory meanwhile: jobs copy these one by one, then
 
-    def _await_end(self, child, place):
+    def _await_end(self, child: int, place: int) -> tuple[int, resource.struct_rusage, int | None]:
         """How a child ended, and its directory where it has not answered and left anything there."""
         left = None
         control, poll = self._control, self._poll
@@ -339,7 +355,7 @@ class Server:
             else:
                 os._exit(0)
 
-    def _child(self, place):
+    def _child(self, place: int) -> NoReturn:
         try:
             os.setsid()  # a job that signals its group must hit nobody else: without privilege its server has the same uid
             holder.enter(place)
@@ -354,7 +370,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def _pipes():
+def _pipes() -> Iterator[None]:
     """Makes 0 to 2 pipes for a while, as a job has them: a stream remembers what it was opened on."""
     saved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OWN_FDS) for fd in range(3)]
     ends = os.pipe()
@@ -369,7 +385,7 @@ def _pipes():
             os.close(fd)
 
 
-def _serve_once(control, settings, check):
+def _serve_once(control: socket.socket, settings: Settings, check: denied.Check) -> NoReturn:
     os.closerange(0, len(walls.FDS))
     _take_order(control)
     try:
@@ -386,12 +402,12 @@ def _serve_once(control, settings, check):
         os._exit(70)
 
 
-def _fail(error):
+def _fail(error: BaseException) -> None:
     """A child that cannot be walled says why in place of its answer, and takes no job."""
     os.write(walls.RESULT, b"!" + ("%s: %s" % (type(error).__name__, error)).encode()[:1000])
 
 
-def _prepare(around, seeds, runner, rehearsing, frames):
+def _prepare(around: walls.Walls, seeds: walls.Seeds, runner: job.Runner, rehearsing: bool, frames: bool) -> None:
     """Behind the walls, rehearsed, and on to the job."""
     around.rise()
     seeds.renew()
@@ -406,7 +422,7 @@ def _prepare(around, seeds, runner, rehearsing, frames):
     runner.serve()
 
 
-def _rehearse(steps, poll):
+def _rehearse(steps: Iterable[rehearse.Step], poll: select.poll) -> None:
     for step in steps:
         if poll.poll(0):
             return  # a job that is there is taken at once

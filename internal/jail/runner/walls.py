@@ -1,4 +1,6 @@
 """Puts a freshly forked child behind its walls. Nothing of the job has been read yet when this is done."""
+from __future__ import annotations
+
 import os
 import resource
 import signal
@@ -6,6 +8,12 @@ import struct
 import sys
 
 from runner import linux
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.protocol import Settings
 
 STDIN, STDOUT, STDERR, JOB, RESULT = FDS = range(5)
 
@@ -16,7 +24,7 @@ ANSWERED = 76
 DUMP_SIGNAL = signal.SIGUSR2
 
 
-def close_others():
+def close_others() -> None:
     """Leaves open what the job gets, and nothing else."""
     os.closerange(len(FDS), 1 << 16)
 
@@ -28,15 +36,16 @@ _SERVERS_OWN = ("MEMLOCK", "NPROC")
 class Walls:
     """What all children of a server have in common, made ready once: a child that built it anew would pay for its pages."""
 
-    def __init__(self, settings):
-        self._uid = settings["uid"]
+    def __init__(self, settings: Settings) -> None:
+        self._uid = -1 if settings["uid"] is None else settings["uid"]
         limits = [(name, getattr(resource, "RLIMIT_" + name), value) for name, value in settings["rlimits"].items()]
         self._inherited = [(number, value) for name, number, value in limits if name not in _SERVERS_OWN]
         self._own = [(number, _within(number, value)) for name, number, value in limits if name in _SERVERS_OWN]
         program = settings["seccomp"]
-        self._filter = program and linux.Filter(bytes.fromhex(program["code"]), program["pid"], program["pid_at"] or (), program["clock_at"] or ())
+        self._filter = program and linux.Filter(
+            bytes.fromhex(program["code"]), program["pid"], program["pid_at"] or (), program["clock_at"] or ())
 
-    def found(self):
+    def found(self) -> None:
         """Puts up, once, what children inherit and whoever forks them can live with: rlimits but for _SERVERS_OWN, group,
         no_new_privs."""
         for number, value in self._inherited:
@@ -48,7 +57,7 @@ class Walls:
         linux.clear_ambient_capabilities()
         linux.no_new_privileges()
 
-    def rise(self):
+    def rise(self) -> None:
         """The rest: uid, capabilities, rlimits, seccomp, in this order, since each takes away what the next did not need."""
         if self._other():
             os.setresuid(self._uid, self._uid, self._uid)
@@ -58,11 +67,11 @@ class Walls:
         if self._filter:
             self._filter.install()
 
-    def _other(self):
-        return self._uid is not None and os.getuid() != self._uid
+    def _other(self) -> bool:
+        return self._uid >= 0 and os.getuid() != self._uid
 
 
-def _within(limit, value):
+def _within(limit: int, value: int) -> tuple[int, int]:
     """value as soft and hard limit, or a hard limit that is lower still."""
     hard = resource.getrlimit(limit)[1]
     if hard != resource.RLIM_INFINITY:
@@ -70,7 +79,7 @@ def _within(limit, value):
     return value, value
 
 
-def lower(limit, value):
+def lower(limit: int, value: int) -> None:
     """Sets soft and hard to value, or leaves a hard limit that is lower still."""
     resource.setrlimit(limit, _within(limit, value))
 
@@ -78,14 +87,14 @@ def lower(limit, value):
 class Seeds:
     """What is forked twice from one server must not draw the same numbers twice. OpenSSL sees to its own."""
 
-    def __init__(self):
-        self._random = sys.modules.get("random")
+    def __init__(self) -> None:
+        self._random: Any = sys.modules.get("random")
         self._pure = self._random and _random_state(self._random)
-        self._tempfile = sys.modules.get("tempfile")
-        self._numpy = sys.modules.get("numpy.random")
+        self._tempfile: Any = sys.modules.get("tempfile")
+        self._numpy: Any = sys.modules.get("numpy.random")
         self._state = self._numpy and _numpy_state(self._numpy)
 
-    def renew(self):
+    def renew(self) -> None:
         if self._pure:
             linux.fill_random(*self._pure)
         elif self._random:
@@ -98,7 +107,7 @@ class Seeds:
             self._numpy.seed()
 
 
-def _random_state(module):
+def _random_state(module: Any) -> tuple[int, int] | None:
     """Where the generator behind random's functions keeps its state, as _numpy_state does for numpy's: seed() is 20 pages more."""
     module.seed()
     words = module.getstate()[1]
@@ -107,7 +116,7 @@ def _random_state(module):
     return (id(module._inst) + kept, len(state)) if kept > 0 and words[624] == 624 else None
 
 
-def _numpy_state(module):
+def _numpy_state(module: Any) -> tuple[int, int] | None:
     """Where numpy's global generator keeps its state, address and size, so that a child can fill it with random bytes: seed()
     goes a long way round, 160 pages. None where the state does not lie as expected."""
     try:

@@ -20,7 +20,9 @@ if status == 'running' or status == 'queued' then
     -- what a busy hour has left behind. What is small has its room in any case.
     local room = math.max(0, budget - a.outcomes)
     if length > 16384 and length > room then return -1 end
-    if a.outcomes > budget / 2 then ttl = math.min(ttl, math.max(60, math.floor(ttl * 2 * room / budget))) end
+    -- Somebody who polls must find it, so the smallest stay for ten minutes and all others for one.
+    local least = length <= 1024 and 600 or 60
+    if a.outcomes > budget / 2 then ttl = math.min(ttl, math.max(least, math.floor(ttl * 2 * room / budget))) end
   end
   won = 1
   -- Redis lets a script that has begun to write go on when it is full: what frees memory comes first, where the outcome is small.

@@ -49,7 +49,8 @@ def main(**_):
 
 
 def locked(path, first, second):
-    """Locks through one description, and asks through another as a second job would."""
+    """Locks through one description, and asks through another as a second job would. What still shows when all is unlocked is a lock of
+    somebody on the host."""
     for lock in (
         lambda: fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda: fcntl.lockf(first, fcntl.LOCK_SH | fcntl.LOCK_NB),
         lambda: fcntl.fcntl(first, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 7, 1, 0)),
@@ -58,11 +59,27 @@ def locked(path, first, second):
             lock()
         except OSError:
             pass
+    shown = shows(second)
+    for unlock in (
+        lambda: fcntl.flock(first, fcntl.LOCK_UN), lambda: fcntl.lockf(first, fcntl.LOCK_UN),
+        lambda: fcntl.fcntl(first, 37, struct.pack("hhqqi4x", fcntl.F_UNLCK, 0, 0, 0, 0)),
+    ):
+        try:
+            unlock()
+        except OSError:
+            pass
+    reached.extend("%s on %s" % (lock, path) for lock in shown - shows(second))
+
+
+def shows(second):
+    shown = set()
     try:
         fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(second, fcntl.LOCK_UN)
     except BlockingIOError:
-        reached.append("flock on %s stands" % path)
+        shown.add("flock")
     for command in (5, 36):
         answer = fcntl.fcntl(second, command, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
         if struct.unpack_from("h", answer)[0] != fcntl.F_UNLCK:
-            reached.append("a lock on %s is seen" % path)
+            shown.add("a lock, asked for by %d," % command)
+    return shown
