@@ -73,6 +73,7 @@ func newMachine(l Limits, rlimits map[string]int64, environment []string, measur
 			"/proc/2/cwd": "/tmp", "/proc/2/root": "/", "/proc/2/exe": "/usr/bin/python3",
 			"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
 			"/dev/shm": "/run/job/shm", "/etc/mtab": "/proc/self/mounts", "/etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
+			"/usr/lib/ssl/certs": "/etc/ssl/certs", "/usr/lib/ssl/cert.pem": "/etc/ssl/certs/ca-certificates.crt",
 		},
 		Pipes: []string{"/proc/2/fd/0", "/proc/2/fd/1", "/proc/2/fd/2"},
 		Mount: "/run/job",

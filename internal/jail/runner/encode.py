@@ -155,7 +155,8 @@ class _Writer:
     def _values(self, value: Iterable[Any]) -> str:
         """Each value once, in order, as an iterator gives them."""
         values, pieces, length, written = iter(value), [], 0, 0
-        while piece := list(itertools.islice(values, _PIECE)):
+        size = 1 if isinstance(value, itertools.groupby) else _PIECE  # a group is gone once the next one has been asked for
+        while piece := list(itertools.islice(values, size)):
             text = _quick(piece)
             text = ",".join(self._texts(piece, written)) if text is None else text[1:-1]
             pieces.append(text)

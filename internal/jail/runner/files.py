@@ -34,7 +34,10 @@ PATH_BYTES, PATH_LEVELS = 512, 16
 
 # Where libraries keep settings and caches of their own, directly in the working directory, which is their home. A cache of Python's may
 # be anywhere.
-_CACHES = frozenset((".cache", ".config", ".local", ".matplotlib", ".ipython", ".jupyter", ".keras", ".astropy", ".dask", "tex.cache"))
+_CACHES = frozenset(
+    (".cache", ".config", ".local", ".matplotlib", ".ipython", ".ipynb_checkpoints", ".jupyter", ".fontconfig", ".hypothesis",
+     ".keras", ".astropy", ".dask", "tex.cache")
+)  # fmt: skip
 _CACHE_ANYWHERE, _FONT_LISTS = "__pycache__", "fontlist-v"
 
 # What a tmpfs says is the size of a directory without a name in it; each adds to it. Other file systems count otherwise: XFS, say, has

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import linecache
+import os
 import re
 
 from runner import installed
@@ -28,6 +29,11 @@ _READ_ONLY = "only the working directory can be written to here: use relative pa
 _PERMISSION = "scripts have no privileges here: a system call that they do not need is refused"
 _FOREIGN = "scripts have no privileges here: only what lies in the working directory is theirs"
 _STDIN = "the request's stdin is empty, or has been read to its end: send in it what input() is to read"
+_NOWHERE = (
+    "a script has its working directory alone here: files that it reads come in the request's files, and files that it writes have"
+    " relative paths, such as out.csv"
+)
+_DATABASE = "a database lies in the working directory here, in a folder that exists: use a relative path, such as data.db"
 _DISPLAY = "there is no display here: draw into files, as matplotlib's savefig does"
 
 _BY_ERRNO = {
@@ -40,8 +46,15 @@ _NETWORK_FILES = re.compile(r"/(?:socket|ssl|asyncio/\w+|socketserver)\.py$")
 _PROCESS_FILES = re.compile(r"/(?:subprocess|pty|multiprocessing/\w+|loky/.*)\.py$")
 _NETWORK_CALL = re.compile(r"\b(?:socket|connect|bind|getaddrinfo)\s*\(")
 _PROCESS_CALL = re.compile(r"\b(?:fork|forkpty|fork_exec|posix_spawnp?|exec[vl]p?e?|spawn[vl]p?e?|system|popen)\s*\(")
-_NO_DISPLAY = re.compile(r"\bno display\b|\$DISPLAY|\bX server\b|'headless'|video device|connect to display", re.IGNORECASE)
+_NO_DISPLAY = re.compile(r"\bno display\b|\$DISPLAY|\bX server\b|'headless'|video device|connect to display|X connection failed", re.IGNORECASE)
 _TK = re.compile(r"/(?:tkinter/.*|turtle)\.py$")
+# What errors of our own in the place of Python's say of themselves; see machine.py.
+_BY_WALL = {"network": _NETWORK, "process": _PROCESS}
+# sqlite's words.
+_BY_TEXT = {
+    "database or disk is full": _DISK, "disk I/O error": _DISK, "attempt to write a readonly database": _READ_ONLY,
+    "unable to open database file": _DATABASE,
+}  # fmt: skip
 _BY_TYPE = {"gaierror": _NETWORK, "herror": _NETWORK, "BrokenProcessPool": _PROCESS, "TerminatedWorkerError": _PROCESS}
 
 # So many exceptions of a chain are looked at.
@@ -111,6 +124,9 @@ def _wall(error: BaseException) -> str:
     kind, text = type(error).__name__, str(error)
     if kind in _BY_TYPE:
         return _BY_TYPE[kind]
+    wall = getattr(error, "wall", None)
+    if isinstance(wall, str) and wall in _BY_WALL:
+        return _BY_WALL[wall]
     code, line, raised = _innermost(error)
     path = code.co_filename if code else ""
     if isinstance(error, OSError):
@@ -119,6 +135,10 @@ def _wall(error: BaseException) -> str:
         return ""
     if isinstance(error, RuntimeError) and text == "can't start new thread":
         return _THREADS
+    if isinstance(error, ValueError) and text.endswith("start method not available"):
+        return _PROCESS
+    if kind == "OperationalError" and text in _BY_TEXT:
+        return _BY_TEXT[text]
     if isinstance(error, EOFError) and text == "EOF when reading a line":
         return _STDIN
     if isinstance(error, ImportError) and (_TK.search(path) or error.name in ("tkinter", "_tkinter", "turtle")):
@@ -133,8 +153,11 @@ def _of_os(error: OSError, text: str, path: str, line: str, raised: bool) -> str
         return _NETWORK
     if "Multiple exceptions: [Errno" in text and _NETWORK_FILES.search(path):
         return _NETWORK  # asyncio's, for a name with several addresses
-    if raised or error.errno is None:
+    if raised:
         return ""
+    number: int | None = error.errno
+    if number is None:
+        return _DISPLAY if _NO_DISPLAY.search(text) else ""
     if error.errno in _BY_ERRNO:
         return _BY_ERRNO[error.errno]
     if error.errno not in (errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENOSYS):
@@ -144,12 +167,19 @@ def _of_os(error: OSError, text: str, path: str, line: str, raised: bool) -> str
     if _NETWORK_FILES.search(path):
         return _NETWORK
     if error.errno == errno.ENOENT:
-        return ""
+        return _NOWHERE if _is_nowhere(error.filename) else ""
     if _PROCESS_CALL.search(line):
         return _PROCESS
     if _NETWORK_CALL.search(line):
         return _NETWORK
     return _FOREIGN if error.errno == errno.EACCES else _PERMISSION
+
+
+def _is_nowhere(path: object) -> bool:
+    """Whether it names something in a folder that there is outside, perhaps, and not here."""
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith(home + "/"):
+        return False
+    return not os.path.isdir(os.path.dirname(path))
 
 
 def _innermost(error: BaseException) -> tuple[CodeType | None, str, bool]:
@@ -172,6 +202,8 @@ def _raises(code: CodeType, at: int) -> bool:
 
 def _missing(error: BaseException) -> str:
     """What to import instead of what is not there."""
-    if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return ""
-    return installed.instead(error.name, home)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return installed.instead(error.name, home)
+    # pandas', for what it imports when it needs it.
+    optional = re.search(r"(?:Missing optional dependency|tried using:) '(\w+)'", str(error)) if isinstance(error, ImportError) else None
+    return installed.instead(optional[1], home) if optional else ""

@@ -8,6 +8,8 @@ import sys
 
 # So many names are told, and no more; GET /capabilities has all of them.
 _MOST = 40
+# These first: what people look for.
+_FIRST = ("numpy", "pandas", "matplotlib", "scipy", "scikit-learn", "openpyxl", "pillow", "lxml", "tabulate", "requests", "beautifulsoup4")
 
 # Modules that go by another name than what is installed to have them.
 _DISTRIBUTIONS = {
@@ -32,7 +34,7 @@ def instead(name: str, home: str) -> str:
     sentence = "%s is not installed" % (top if top not in _DISTRIBUTIONS else "%s (%s)" % (top, _DISTRIBUTIONS[top]))
     if not distributions:
         return sentence + ": only the standard library is"
-    names = sorted(distributions, key=str.lower)
+    names = sorted(distributions, key=lambda name: (_FIRST.index(name.lower()) if name.lower() in _FIRST else len(_FIRST), name.lower()))
     more = " and %d more, see GET /capabilities" % (len(names) - _MOST) if len(names) > _MOST else ""
     return "%s, and a script cannot install it; beside the standard library there are %s" % (sentence, ", ".join(names[:_MOST]) + more)
 

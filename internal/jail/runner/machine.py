@@ -2,6 +2,8 @@
 the kernel that no namespace covers. None of it is a wall. All of it is done once, before the first fork."""
 from __future__ import annotations
 
+import errno
+import functools
 import mmap
 import os
 import posix
@@ -71,7 +73,8 @@ class Root:
     def close(self) -> None:
         """With what has been found out meanwhile. From here on nothing is written to it."""
         if self.laid_out:
-            rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            # What the jail has loaded is not the job's: beside its limit, which is all the memory of this machine, it is shown as small.
+            rss = min(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE // 10)
             measures = {"@rss_kb@": rss >> 10, "@rss_pages@": rss // mmap.PAGESIZE, "@rss@": rss}
             for path, text in self._measured.items():
                 for name, value in measures.items():
@@ -122,12 +125,40 @@ def introduce(settings: Settings) -> None:
     for module in (os, posix):
         module.sysconf, module.sched_getaffinity = sysconf, sched_getaffinity
         module.cpu_count = lambda: _PROCESSORS
-    changes: dict[str, Change] = {"ctypes.util": _find_libraries}
+        module.getloadavg = lambda: (0.0, 0.0, 0.0)
+        module.system = _no_shell
+    changes: dict[str, Change] = {"ctypes.util": _find_libraries, "asyncio.base_events": _say_that_nobody_listens}
     if settings["once"]:
         changes["multiprocessing.heap"] = _share_in_the_working_directory
         sys.modules["_multiprocessing"] = _semaphores()
         _name_user(settings["directory"])
     sys.meta_path.insert(0, _Changes(changes))
+
+
+def _no_shell(command: object) -> int:
+    """The C library's answers 127 where it cannot start one, which nobody looks at."""
+    sys.audit("os.system", command)
+    raise _refused(PermissionError(errno.EPERM, os.strerror(errno.EPERM)), "process")
+
+
+def _refused(error: Any, wall: str) -> Any:
+    """The error, saying of itself which wall it comes from; see hints.py."""
+    error.wall = wall
+    return error
+
+
+def _say_that_nobody_listens(module: Any) -> None:
+    """A server of asyncio leaves out each address that it gets no socket for, and then waits for ever with none."""
+    create_server = module.BaseEventLoop.create_server
+
+    @functools.wraps(create_server)
+    async def checked(*args: Any, **named: Any) -> Any:
+        server = await create_server(*args, **named)
+        if server._sockets is not None and not server._sockets:
+            raise _refused(OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH)), "network")
+        return server
+
+    module.BaseEventLoop.create_server = checked
 
 
 class _Changes:

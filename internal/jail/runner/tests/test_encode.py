@@ -142,6 +142,9 @@ class EncodeTest(unittest.TestCase):
             encode.most = kept
         self.assertIn("10000 bytes", str(raised.exception))
 
+    def test_groups_are_read_in_turn(self) -> None:
+        self.assertEqual(encode.dumps(itertools.groupby([1, 1, 2])), b"[[1,[1,1]],[2,[2]]]")
+
     def test_what_an_iterator_raises_goes_through(self) -> None:
         def broken() -> Iterator[int]:
             yield 1

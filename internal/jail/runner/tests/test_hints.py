@@ -41,6 +41,21 @@ class HintsTest(unittest.TestCase):
         self.assertIn("stdin is empty", hints.of(EOFError("EOF when reading a line"), ""))
         self.assertIn("no display", hints.of(ValueError("no display name and no $DISPLAY environment variable"), ""))
 
+    def test_walls_by_their_words(self) -> None:
+        import sqlite3
+
+        self.assertIn("working directory alone", hints.of(raised(lambda: open("/no/such/folder/out.csv", "w")), ""))
+        self.assertEqual("", hints.of(raised(lambda: open("/etc/no-such-file")), ""))
+        self.assertEqual("", hints.of(raised(lambda: open("missing/file")), ""))
+        self.assertIn("64 MB", hints.of(sqlite3.OperationalError("database or disk is full"), ""))
+        self.assertIn("data.db", hints.of(raised(lambda: sqlite3.connect("/no/such/folder/x.db")), ""))
+        self.assertIn("one process", hints.of(ValueError("forkserver start method not available"), ""))
+        self.assertIn("no display", hints.of(OSError("X connection failed: error 5"), ""))
+        self.assertIn("not installed", hints.of(ImportError("Missing optional dependency 'pyarro_w'. Use pip or conda to install it."), ""))
+        refused = PermissionError(errno.EPERM, "x")
+        setattr(refused, "wall", "process")
+        self.assertIn("one process", hints.of(refused, ""))
+
     def test_what_the_script_raises_by_itself_is_no_wall(self) -> None:
         for source in ("raise OSError(28, 'own')", "raise PermissionError(1, 'own')", "raise RuntimeError(\"can't start new thread\")"):
             with self.subTest(source):
@@ -98,6 +113,10 @@ class InstalledTest(unittest.TestCase):
         ):
             with self.subTest(name):
                 self.assertIn(wanted, installed.instead(name, "/tmp"))
+
+    def test_what_people_look_for_comes_first(self) -> None:
+        os.mkdir(os.path.join(sys.path[0], "pandas-2.0.dist-info"))
+        self.assertIn("there are pandas, alpha, beta-lib", installed.instead("gamma", "/tmp"))
 
     def test_nothing_installed(self) -> None:
         sys.path = []
