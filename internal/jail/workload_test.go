@@ -10,14 +10,14 @@ import (
 func ownPages(t *testing.T, p *Pool) int {
 	t.Helper()
 	var v *server
-	eventually(t, "the jail is idle", func() bool {
+	eventually(t, "the jail is idle and has its next child", func() bool {
 		p.data.mu.Lock()
 		defer p.data.mu.Unlock()
 		if len(p.data.idle) == 0 {
 			return false
 		}
 		v = p.data.idle[0].server
-		return true
+		return v.jobPID() != 0 // before the fork all of its pages are its alone
 	})
 	all, err := procfs.Mappings(v.pid)
 	if err != nil {
