@@ -16,6 +16,7 @@ import (
 	"safepy/internal/config"
 	"safepy/internal/healthcheck"
 	"safepy/internal/jobs"
+	"safepy/internal/redisconn"
 )
 
 const usage = `usage: api [--version] [healthcheck]
@@ -29,7 +30,7 @@ func main() {
 	// The first signal stops gracefully; with the handler gone the second one kills.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, config.ErrSaid) {
+	if err != nil && !errors.Is(err, config.ErrHandled) {
 		fmt.Fprintln(os.Stderr, "api:", err)
 		os.Exit(1)
 	}
@@ -58,8 +59,8 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 		leaveProcessors()
 	}
 	log := cfg.Logger(stderr)
-	jobs.LogRedis(log)
-	rdb, err := jobs.OpenRedis(cfg.RedisURL)
+	redisconn.SetLogger(log)
+	rdb, err := redisconn.Open(cfg.RedisURL)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"safepy/internal/config"
 	"safepy/internal/jobs"
+	"safepy/internal/redisconn"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,7 +70,7 @@ func (echoes) Run(_ context.Context, r *jobs.Request) (*jobs.Outcome, error) {
 
 func startWorker(t *testing.T, url string) {
 	t.Helper()
-	rdb, err := jobs.OpenRedis(url)
+	rdb, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +300,7 @@ func TestRunRefuses(t *testing.T) {
 func startRedisLocked(t *testing.T, sock string) {
 	t.Helper()
 	startRedis(t, sock)
-	rdb, err := jobs.OpenRedis("unix://" + sock)
+	rdb, err := redisconn.Open("unix://" + sock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +313,7 @@ func startRedisLocked(t *testing.T, sock string) {
 func TestHelpAndVersion(t *testing.T) {
 	var help, version bytes.Buffer
 	none := func(string) (string, bool) { return "", false }
-	if err := run(t.Context(), []string{"--help"}, none, &help, io.Discard); !errors.Is(err, config.ErrSaid) {
+	if err := run(t.Context(), []string{"--help"}, none, &help, io.Discard); !errors.Is(err, config.ErrHandled) {
 		t.Errorf("--help: %v", err)
 	}
 	for _, want := range []string{"LISTEN_ADDR", ":8080", "API_KEYS", "EXECUTE_WAIT"} {
@@ -320,7 +321,7 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("--help has no %s:\n%s", want, &help)
 		}
 	}
-	if err := run(t.Context(), []string{"--version"}, none, &version, io.Discard); !errors.Is(err, config.ErrSaid) || !strings.HasPrefix(version.String(), "api ") {
+	if err := run(t.Context(), []string{"--version"}, none, &version, io.Discard); !errors.Is(err, config.ErrHandled) || !strings.HasPrefix(version.String(), "api ") {
 		t.Errorf("--version: %v %q", err, &version)
 	}
 }

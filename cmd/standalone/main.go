@@ -24,6 +24,7 @@ import (
 	"safepy/internal/healthcheck"
 	"safepy/internal/jobs"
 	"safepy/internal/localredis"
+	"safepy/internal/redisconn"
 	"safepy/internal/worker"
 )
 
@@ -38,7 +39,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, config.ErrSaid) {
+	if err != nil && !errors.Is(err, config.ErrHandled) {
 		fmt.Fprintln(os.Stderr, "standalone:", err)
 		os.Exit(1)
 	}
@@ -60,13 +61,13 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdout, stder
 }
 
 func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {
-	jobs.LogRedis(log)
+	redisconn.SetLogger(log)
 	rdb, closeRedis, err := openRedis(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer closeRedis()
-	if err := jobs.AwaitRedis(ctx, rdb, log); err != nil {
+	if err := redisconn.Await(ctx, rdb, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before there was anything to stop
 		}
@@ -100,7 +101,7 @@ func serve(ctx context.Context, cfg config.Standalone, log *slog.Logger) error {
 // openRedis connects to the Redis of REDIS_URL, or starts one.
 func openRedis(ctx context.Context, cfg config.Standalone, log *slog.Logger) (redis.UniversalClient, func(), error) {
 	if url := cfg.API.RedisURL; url != "" {
-		rdb, err := jobs.OpenRedis(url)
+		rdb, err := redisconn.Open(url)
 		if err != nil {
 			return nil, nil, fmt.Errorf("REDIS_URL: %w", err)
 		}

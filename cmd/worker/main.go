@@ -23,7 +23,7 @@ import (
 
 	"safepy/internal/config"
 	"safepy/internal/healthcheck"
-	"safepy/internal/jobs"
+	"safepy/internal/redisconn"
 	"safepy/internal/worker"
 )
 
@@ -47,7 +47,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	switch {
-	case err == nil, errors.Is(err, config.ErrSaid):
+	case err == nil, errors.Is(err, config.ErrHandled):
 	case errors.Is(err, errScriptFailed), errors.Is(err, errWallsFailed):
 		os.Exit(1)
 	default:
@@ -83,8 +83,8 @@ func leaveProcessors(slots int) {
 
 func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
 	log := cfg.Logger(stderr)
-	jobs.LogRedis(log)
-	rdb, err := jobs.OpenRedis(cfg.RedisURL)
+	redisconn.SetLogger(log)
+	rdb, err := redisconn.Open(cfg.RedisURL)
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}
@@ -103,7 +103,7 @@ func serve(ctx context.Context, cfg config.Worker, stderr io.Writer) error {
 		defer stop()
 		health = worker.ServeHealth(ctx, cfg.Addr, registry, log)
 	})
-	err = jobs.AwaitRedis(ctx, rdb, log)
+	err = redisconn.Await(ctx, rdb, log)
 	switch {
 	case err == nil:
 		err = worker.Serve(ctx, cfg, rdb, registry, log)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"safepy/internal/jsondepth"
 )
 
 // maxDepth is how deep arguments may nest. Python's own parser gives up near 1,000, and nobody nests by hand.
@@ -32,7 +34,7 @@ func parseObject(body []byte) ([]member, error) {
 	case trimmed[0] != '{':
 		return nil, badRequest("The request body must be a JSON object, not %s; send one such as %s", kind(trimmed), example)
 	}
-	if depth(body) > maxDepth {
+	if jsondepth.Of(body) > maxDepth {
 		return nil, badRequest("The request body nests deeper than %d levels; flatten it, or send the data as a file in files", maxDepth)
 	}
 	return members(theBody, body)
@@ -85,26 +87,6 @@ func join(at, name string) string {
 func shown(s string, n int) string {
 	quoted := strconv.Quote(cut(s, n))
 	return quoted[1 : len(quoted)-1]
-}
-
-// depth is how deep valid JSON nests.
-func depth(body []byte) int {
-	deepest, now, inString := 0, 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return deepest
 }
 
 // kind names what a JSON value is, for messages.

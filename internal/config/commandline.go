@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// ErrSaid is CommandLine's for --help and --version, which have been answered.
-var ErrSaid = errors.New("said")
+// ErrHandled is CommandLine's for --help and --version, which have been answered.
+var ErrHandled = errors.New("handled")
 
 // CommandLine is how each of the programs starts: settings are environment variables, which it loads into cfg, and the arguments
 // that are no flags say what to do. --help prints usage and the table of cfg's variables.
@@ -18,13 +18,13 @@ func CommandLine(cfg Process, name, usage string, args []string, lookup Lookup, 
 	flags.Usage = func() { fmt.Fprint(stdout, usage, Table(cfg)) }
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil, ErrSaid
+		return nil, ErrHandled
 	} else if err != nil {
 		return nil, err
 	}
 	if *version {
 		fmt.Fprintln(stdout, name, BuildVersion())
-		return nil, ErrSaid
+		return nil, ErrHandled
 	}
 	if err := Load(cfg, lookup); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func TestCommandLine(t *testing.T) {
 			if !slices.Equal(words, c.words) {
 				t.Errorf("words %q, want %q", words, c.words)
 			}
-			if !strings.HasPrefix(stdout.String(), c.said) || errors.Is(err, ErrSaid) != (c.said != "") {
+			if !strings.HasPrefix(stdout.String(), c.said) || errors.Is(err, ErrHandled) != (c.said != "") {
 				t.Errorf("said %q, %v; want %q", stdout.String(), err, c.said)
 			}
 			if c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) || c.wrong == "" && c.said == "" && err != nil {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"safepy/internal/jobpath"
+	"safepy/internal/jsondepth"
 )
 
 // header is the first line of what a child sends back, after the byte that says it is sandboxed. It is the job's own word.
@@ -102,7 +103,7 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 	if len(result) > l.ResultBytes || !json.Valid(result) || !utf8.Valid(result) {
 		return Outcome{}, false
 	}
-	if depth(result) > MaxResultDepth {
+	if jsondepth.Of(result) > MaxResultDepth {
 		o.Failure = &Failure{Code: InvalidResult, Message: fmt.Sprintf(
 			"main() function must return valid JSON (got more than %d levels of nesting)", MaxResultDepth)}
 		return o, true
@@ -221,27 +222,4 @@ func fromChild(c Code) bool {
 		return true
 	}
 	return false
-}
-
-// depth is how deep JSON nests. text is valid JSON.
-func depth(text []byte) int {
-	deepest, now, inString := 0, 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString:
-			if c == '\\' {
-				i++
-			} else if c == '"' {
-				inString = false
-			}
-		case c == '"':
-			inString = true
-		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return deepest
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"safepy/internal/jsondepth"
 )
 
 var testLimits = Limits{Timeout: 2 * time.Second, MemoryMB: 64, OutputBytes: 1 << 20, ResultBytes: 1 << 10, Files: 4, FilesBytes: 1 << 10}
@@ -264,16 +266,6 @@ func TestParseDepth(t *testing.T) {
 	}
 }
 
-func TestDepth(t *testing.T) {
-	for text, want := range map[string]int{
-		`1`: 0, `"[[["`: 0, `[]`: 1, `{}`: 1, `[[],[[]]]`: 3, `{"a":{"b":[1]}}`: 3, `["\"[","]"]`: 1, `["\\",["x"]]`: 2, `[[1],[2],{"]":[]}]`: 3,
-	} {
-		if got := depth([]byte(text)); got != want {
-			t.Errorf("%s: %d, want %d", text, got, want)
-		}
-	}
-}
-
 func TestWholeCharacters(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "a": "a", "é": "é", "a\xc3": "a", "a\xe2\x98": "a", "a\xe2": "a", "a\xf0\x9f\x98": "a", "a\xf0\x9f": "a", "a\xf0": "a", "😀": "😀",
@@ -315,7 +307,7 @@ func FuzzJudge(f *testing.F) {
 		if (o.Failure == nil) == (o.Result == nil) {
 			t.Fatalf("neither or both: %+v", o)
 		}
-		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || depth(o.Result) > MaxResultDepth ||
+		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || jsondepth.Of(o.Result) > MaxResultDepth ||
 			status != 0 && status != answered<<8) {
 			t.Fatalf("taken: %q", o.Result)
 		}
@@ -326,36 +318,6 @@ func FuzzJudge(f *testing.F) {
 			if !file.plausible() {
 				t.Fatalf("file: %+v", file)
 			}
-		}
-	})
-}
-
-func FuzzDepth(f *testing.F) {
-	for _, seed := range []string{`1`, `[[],{"a":["\\\"["]}]`, `"\u005b["`, `{"]":1}`, `[{},{},[[]],[]]`, `{"a":{},"b":{"c":{}}}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		got := depth(text) // which must come to an end for any text, and be right for JSON
-		if !json.Valid(text) {
-			return
-		}
-		want, now := 0, 0
-		tokens := json.NewDecoder(bytes.NewReader(text))
-		for {
-			token, err := tokens.Token()
-			if err != nil {
-				break
-			}
-			switch token {
-			case json.Delim('['), json.Delim('{'):
-				now++
-				want = max(want, now)
-			case json.Delim(']'), json.Delim('}'):
-				now--
-			}
-		}
-		if got != want {
-			t.Errorf("%q: %d, want %d", text, got, want)
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"safepy/internal/crew"
+	"safepy/internal/gopool"
 	"safepy/internal/jail/procfs"
 )
 
@@ -34,7 +34,7 @@ type Pool struct {
 	work   sync.WaitGroup // what starts and closes jails
 	// replacements bounds how many jails are started at a time in the place of others that still serve.
 	replacements chan struct{}
-	crew         *crew.Crew
+	goroutines   *gopool.Pool
 	mu           sync.Mutex
 	closed       bool
 }
@@ -63,7 +63,7 @@ const slotsPerReplacement = 4
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{
-		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: crew.New(),
+		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), goroutines: gopool.New(),
 		replacements: make(chan struct{}, (c.Slots+slotsPerReplacement-1)/slotsPerReplacement),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -201,7 +201,7 @@ func (p *Pool) Close() {
 		p.slots <- struct{}{} // running jobs have seen ctx end
 	}
 	p.work.Wait()
-	p.crew.Close()
+	p.goroutines.Close()
 	for _, r := range p.warmPools() {
 		r.closeIdle()
 	}
@@ -241,7 +241,7 @@ func (p *Pool) background(f func()) bool {
 		return false
 	}
 	p.work.Add(1)
-	p.crew.Go(func() {
+	p.goroutines.Go(func() {
 		defer p.work.Done()
 		f()
 	})

@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// fullAge is how old they may be to refuse a job: a service that refuses thousands a second must not ask as often.
+	// fullAge is the greatest age of the cached queue lengths on which a submission may be refused: a service that refuses thousands
+	// a second must not ask Redis as often.
 	fullAge = 10 * time.Millisecond
-	// backlogAge is how old the known queue lengths may be while jobs are submitted. Between two looks an API process counts
-	// its own submissions, so that alone it never exceeds the limit.
+	// backlogAge is the age at which the queue lengths are read again, beside the submissions. In between an API process counts its
+	// own submissions, so that alone it never exceeds the limit.
 	backlogAge = 50 * time.Millisecond
-	// unknownAge is how old they may be to accept a job before looking again: other processes may have filled the queue.
+	// unknownAge is the greatest age of the queue lengths on which a job may be accepted: other processes may have filled the queue.
 	unknownAge = time.Second
-	// memoryAge is how old what is known of Redis' memory may be. Until the next look a second's worth of requests may come.
+	// memoryAge is the greatest age of what is known of Redis' memory. Until it is read again a second's worth of requests may come.
 	memoryAge = time.Second
 	// drainMemory is the time over which the drain rate is averaged.
 	drainMemory = 15 * time.Second
@@ -34,15 +35,15 @@ type backlog struct {
 	layout layout
 	limit  int
 
-	looking sync.Mutex // held by the one who asks Redis
+	reading sync.Mutex // held by the one who asks Redis
 
 	mu        sync.Mutex
 	lengths   [][]int // per lane and priority
-	added     [][]int // likewise, by this process since the last look began
-	waiting   int     // at the last look, and what this process has added since it began
+	added     [][]int // likewise, by this process since the last reading began
+	waiting   int     // at the last reading, and what this process has added since it began
 	doubtful  int     // of those waiting, added while Redis was asked: counted twice, perhaps
-	reserved  [][]int // places taken beside those, by submissions on their way; per lane, or all of a burst would go to the shortest before it
-	looked    time.Time
+	reserved  [][]int // places taken beside those, by submissions on their way; per lane, or a burst would all go to the same one
+	readAt    time.Time
 	processed int64
 	rate      float64 // jobs per second
 	rated     time.Time
@@ -86,7 +87,7 @@ func (b *backlog) close() {
 	<-b.done
 }
 
-// run looks again, off the way of the submissions, when one found the numbers old.
+// run reads the lengths again, beside the submissions, when one of those found them old.
 func (b *backlog) run(ctx context.Context) {
 	defer close(b.done)
 	for {
@@ -95,11 +96,11 @@ func (b *backlog) run(ctx context.Context) {
 			return
 		case <-b.kick:
 		}
-		look, cancel := context.WithTimeout(ctx, answerWithin)
+		within, cancel := context.WithTimeout(ctx, answerWithin)
 		// A Redis that is away is the submissions' to report.
-		b.looking.Lock()
-		_ = b.look(look)
-		b.looking.Unlock()
+		b.reading.Lock()
+		_ = b.refresh(within)
+		b.reading.Unlock()
 		cancel()
 	}
 }
@@ -122,11 +123,11 @@ func (b *backlog) reserve(ctx context.Context, p Priority) (*reservation, error)
 		return r, nil
 	}
 	// Perhaps only what we know is full. Whoever comes second finds fresh numbers.
-	b.looking.Lock()
-	defer b.looking.Unlock()
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	r, fresh := b.place(rank)
 	if r == nil && !fresh {
-		if err := b.look(ctx); err != nil {
+		if err := b.refresh(ctx); err != nil {
 			return nil, err
 		}
 		r, _ = b.place(rank)
@@ -146,7 +147,7 @@ func (b *backlog) reserve(ctx context.Context, p Priority) (*reservation, error)
 func (b *backlog) place(rank int) (r *reservation, fresh bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	age := time.Since(b.looked)
+	age := time.Since(b.readAt)
 	if age > backlogAge {
 		select {
 		case b.kick <- struct{}{}:
@@ -172,14 +173,14 @@ func (b *backlog) place(rank int) (r *reservation, fresh bool) {
 	return &reservation{lane: l, crowded: crowded, release: release, waiting: b.waiting, memory: b.redis}, true
 }
 
-// stale makes the next refusal look again: a place has become free.
+// stale makes the next refusal read the lengths again: a place has become free.
 func (b *backlog) stale() {
 	b.mu.Lock()
-	b.looked = time.Time{}
+	b.readAt = time.Time{}
 	b.mu.Unlock()
 }
 
-// add counts a job that was sent, until the next look sees it.
+// add counts a job that was sent, until the next reading sees it.
 func (b *backlog) add(l lane, p Priority) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -188,17 +189,8 @@ func (b *backlog) add(l lane, p Priority) {
 	b.added[l][p.rank()]++
 }
 
-func (p Priority) rank() int {
-	for i, q := range priorities {
-		if q.name == p {
-			return i
-		}
-	}
-	return 1
-}
-
-// look reads the lengths of all queues and how many jobs they have seen to their end. Called with looking held.
-func (b *backlog) look(ctx context.Context) error {
+// refresh reads the lengths of all queues and how many jobs they have seen to their end. Called with reading held.
+func (b *backlog) refresh(ctx context.Context) error {
 	var lengths []*redis.IntCmd
 	var seen []*redis.StringCmd
 	b.mu.Lock()
@@ -207,8 +199,8 @@ func (b *backlog) look(ctx context.Context) error {
 	pipe := b.rdb.Pipeline()
 	for l := range b.layout.lanes {
 		for _, p := range priorities {
-			lengths = append(lengths, pipe.LLen(ctx, lane(l).pending(p.name)))
-			seen = append(seen, pipe.Get(ctx, lane(l).asynq(p.name)+"processed"))
+			lengths = append(lengths, pipe.LLen(ctx, lane(l).pending(p)))
+			seen = append(seen, pipe.Get(ctx, lane(l).asynq(p)+"processed"))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
@@ -231,7 +223,7 @@ func (b *backlog) look(ctx context.Context) error {
 	}
 	now := time.Now()
 	b.drained(now, processed)
-	b.looked = now
+	b.readAt = now
 	return nil
 }
 
@@ -259,43 +251,6 @@ func (b *backlog) memory(ctx context.Context) memory {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.redis
-}
-
-// patience is retryAfter for who does not hold the lock.
-func (b *backlog) patience() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.retryAfter()
-}
-
-// drained updates the rate, an average that forgets exponentially.
-func (b *backlog) drained(now time.Time, processed int64) {
-	elapsed := now.Sub(b.rated)
-	if b.rated.IsZero() || processed < b.processed {
-		b.rated, b.processed = now, processed
-		return
-	}
-	if elapsed < 200*time.Millisecond {
-		return // too short to tell a rate
-	}
-	rate := float64(processed-b.processed) / elapsed.Seconds()
-	weight := 1 - math.Exp(-float64(elapsed)/float64(drainMemory))
-	if b.rate == 0 {
-		weight = 1
-	}
-	b.rate += weight * (rate - b.rate)
-	b.rated, b.processed = now, processed
-}
-
-// retryAfter is when a tenth of the queue will be gone: room for more than the one who asks. Called with the lock held.
-func (b *backlog) retryAfter() time.Duration {
-	const least, most = time.Second, time.Minute
-	if b.rate <= 0 {
-		return 10 * time.Second // nothing was seen to move yet
-	}
-	room := float64(b.waiting-b.limit) + math.Max(1, float64(b.limit)/10)
-	wait := time.Duration(math.Ceil(room/b.rate)) * time.Second
-	return min(max(wait, least), most)
 }
 
 // shortest is a lane than which none is shorter, and the crowded ones. A client's first job goes to the shortest, so that it never

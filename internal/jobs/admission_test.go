@@ -162,7 +162,9 @@ func TestClientInFlight(t *testing.T) {
 	for _, id := range ids {
 		wait(t, q, id)
 	}
-	eventually(t, 5*time.Second, "finished jobs make room", func() bool { return rdb.ZCard(context.Background(), clientJobs("ann")).Val() == 0 })
+	eventually(t, 5*time.Second, "finished jobs make room", func() bool {
+		return rdb.ZCard(context.Background(), clientJobs("ann")).Val() == 0
+	})
 	submit(t, q, "room", SubmitOptions{Client: "ann"})
 }
 
@@ -292,7 +294,8 @@ func TestList(t *testing.T) {
 	for _, c := range []struct {
 		o    ListOptions
 		want int
-	}{{ListOptions{Status: Canceled}, 1}, {ListOptions{Status: Queued}, 24}, {ListOptions{Status: Completed}, 0}, {ListOptions{Client: "bob"}, 12}} {
+	}{{ListOptions{Status: Canceled}, 1}, {ListOptions{Status: Queued}, 24}, {ListOptions{Status: Completed}, 0},
+		{ListOptions{Client: "bob"}, 12}} {
 		page, err := q.List(ctx, c.o)
 		if err != nil || len(page.Jobs) != c.want || page.Next != "" {
 			t.Errorf("%+v: %d jobs, next %q, %v", c.o, len(page.Jobs), page.Next, err)

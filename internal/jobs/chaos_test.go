@@ -47,7 +47,7 @@ func TestChaos(t *testing.T) {
 		clients.Go(func() {
 			for i := 0; loading.Err() == nil; i++ {
 				script := fmt.Sprint(c, "-", i)
-				j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3].name}, SubmitOptions{Client: fmt.Sprint("c", c%3)})
+				j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3]}, SubmitOptions{Client: fmt.Sprint("c", c%3)})
 				mu.Lock()
 				if err == nil {
 					jobs = append(jobs, accepted{j.ID, script})

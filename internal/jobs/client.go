@@ -23,9 +23,17 @@ func clientJobs(client string) string { return clientTag(client) + "jobs" }
 // recountOneIn is how many submissions of a client go by between two checks of its set, on average.
 const recountOneIn = 256
 
+// What admit.lua decides; the third is that too many jobs are in flight.
+const (
+	admitted = 0
+	tooFast  = 2
+)
+
 // admit applies the client's own limits and puts the lane of the client's last job into the id, unless another is better; see
-// the script. The job counts under keyed, if that is set. It costs a round trip, for named clients only. The set of a client's jobs lies in another slot than the jobs do, so that a job may end without being taken
-// out of it when somebody dies in between: at the limit the set is checked against the records.
+// the script. The job counts under keyed, if that is set. It costs a round trip, for named clients only.
+//
+// The set of a client's jobs lies in another hash slot of a cluster than the jobs do, so that a job may end without being taken out of it
+// when somebody dies in between: at the limit the set is checked against the records.
 func (q *Queue) admit(ctx context.Context, client, id, keyed, crowded string) (string, error) {
 	if client == "" {
 		return id, nil
@@ -40,17 +48,17 @@ func (q *Queue) admit(ctx context.Context, client, id, keyed, crowded string) (s
 		if err != nil {
 			return "", err
 		}
-		verdict, _ := answer[0].(int64)
+		decision, _ := answer[0].(int64)
 		n, _ := answer[1].(int64)
 		switch {
-		case verdict == 0:
+		case decision == admitted:
 			id, _ := answer[2].(string)
 			if n > 0 && rand.IntN(recountOneIn) == 0 {
 				// Without a limit nobody would ever notice what was left behind.
 				_ = q.recount(ctx, client)
 			}
 			return id, nil
-		case verdict == 2:
+		case decision == tooFast:
 			wait := time.Duration(n) * time.Microsecond
 			return "", &BusyError{Scope: "key", RetryAfter: max(time.Second, (wait + time.Second - 1).Truncate(time.Second))}
 		case !again:

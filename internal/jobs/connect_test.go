@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"safepy/internal/localredis"
+	"safepy/internal/redisconn"
 	"safepy/test/ports"
 )
 
@@ -31,7 +32,7 @@ func endToEnd(t *testing.T, client func() redis.UniversalClient) {
 	t.Helper()
 	ctx := context.Background()
 	rdb := client()
-	if err := CheckRedis(ctx, rdb); err != nil {
+	if err := redisconn.Check(ctx, rdb); err != nil {
 		t.Errorf("check: %v", err)
 	}
 	q := newTestQueue(t, rdb, QueueOptions{Limit: 1000, ClientInFlight: 100})
@@ -63,7 +64,8 @@ func endToEnd(t *testing.T, client func() redis.UniversalClient) {
 	for i := range 60 {
 		wg.Go(func() {
 			script := strconv.Itoa(i)
-			j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3].name}, SubmitOptions{Reply: i%2 == 0, Client: []string{"", "ann"}[i%2]})
+			j, err := q.Submit(ctx, &Request{Script: script, Priority: priorities[i%3]},
+				SubmitOptions{Reply: i%2 == 0, Client: []string{"", "ann"}[i%2]})
 			if err != nil {
 				t.Error(err)
 				return
@@ -87,7 +89,7 @@ func TestConnectUser(t *testing.T) {
 	startRedis(t, "--port", port, "--user", "default", "off", "--user", "safe", "on", ">p@ss:w/rd", "~*", "&*", "+@all")
 	url := "redis://safe:p%40ss%3Aw%2Frd@127.0.0.1:" + port + "/2"
 	endToEnd(t, func() redis.UniversalClient { return open(t, url) })
-	if err := CheckRedis(context.Background(), open(t, "redis://safe:wrong@127.0.0.1:"+port)); err == nil {
+	if err := redisconn.Check(context.Background(), open(t, "redis://safe:wrong@127.0.0.1:"+port)); err == nil {
 		t.Error("a wrong password passes")
 	}
 }
@@ -97,9 +99,10 @@ func TestConnectTLS(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir)
 	port := ports.For(t)
-	startRedis(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"), "--tls-auth-clients", "no")
+	startRedis(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"),
+		"--tls-auth-clients", "no")
 	endToEnd(t, func() redis.UniversalClient { return open(t, "rediss://127.0.0.1:"+port+"/?skip_verify=true") })
-	if err := CheckRedis(context.Background(), open(t, "rediss://127.0.0.1:"+port)); err == nil {
+	if err := redisconn.Check(context.Background(), open(t, "rediss://127.0.0.1:"+port)); err == nil {
 		t.Error("a certificate of nobody's passes")
 	}
 }
@@ -187,53 +190,6 @@ func startSentinel(t *testing.T, conf, port string) {
 	})
 }
 
-func TestOpenRedis(t *testing.T) {
-	for _, url := range []string{
-		"redis://h", "redis://u:p@h:1/2", "rediss://h:6380", "unix:///tmp/s.sock?db=1", "redis://[::1]:7",
-		"redis-sentinel://a:1,b:2/master", "redis-sentinel://u:p@a/m/3?sentinel_password=x", "rediss-sentinel://a/m",
-		"redis-cluster://a:1,b:2,c:3", "rediss-cluster://u:p@a", "redis-cluster://a?dial_timeout=3s",
-	} {
-		rdb, err := OpenRedis(url)
-		if err != nil {
-			t.Errorf("%s: %v", url, err)
-			continue
-		}
-		rdb.Close()
-	}
-	for _, url := range []string{
-		"", "localhost:6379", "http://h", "redis://u:pass%word@h", "redis://h/notanumber", "redis-sentinel://a:1", "redis-sentinel://a/m/n/o",
-		"redis-cluster://a,,b", "redis://h?nonsense=1",
-	} {
-		rdb, err := OpenRedis(url)
-		if err == nil {
-			rdb.Close()
-			t.Errorf("%s: accepted", url)
-		} else if strings.Contains(err.Error(), "pass%word") {
-			t.Errorf("the password is in %q", err)
-		}
-	}
-}
-
-func TestProtocol(t *testing.T) {
-	for url, want := range map[string]int{"redis://h": 2, "redis://h?protocol=3": 3, "redis-sentinel://a:1/m": 2, "redis-cluster://a:1,b:2": 2} {
-		rdb, err := OpenRedis(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rdb.Close()
-		got := 0
-		switch c := rdb.(type) {
-		case *redis.Client:
-			got = c.Options().Protocol
-		case *redis.ClusterClient:
-			got = c.Options().Protocol
-		}
-		if got != want {
-			t.Errorf("%s: RESP%d, want RESP%d", url, got, want)
-		}
-	}
-}
-
 func certificate(t *testing.T, dir string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -241,7 +197,8 @@ func certificate(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:    time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -252,7 +209,8 @@ func certificate(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert},
+		"key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -224,7 +224,7 @@ func expireLeases(t *testing.T, rdb redis.UniversalClient, y layout) {
 	ctx := context.Background()
 	for l := range y.lanes {
 		for _, p := range priorities {
-			k := lane(l).asynq(p.name) + "lease"
+			k := lane(l).asynq(p) + "lease"
 			for _, id := range rdb.ZRange(ctx, k, 0, -1).Val() {
 				if err := rdb.ZAddXX(ctx, k, redis.Z{Score: 1, Member: id}).Err(); err != nil {
 					t.Fatal(err)
@@ -265,18 +265,21 @@ func TestOutcomes(t *testing.T) {
 	q := newTestQueue(t, s.client(), QueueOptions{})
 	content := "hi"
 	outcomes := map[string]*Outcome{
-		"raises":   {Stdout: "a", Stderr: "b", Error: &Error{Code: Exception, Message: "m", Line: 3, Traceback: "t"}, Truncated: Truncated{Stdout: true}},
+		"raises": {Stdout: "a", Stderr: "b", Error: &Error{Code: Exception, Message: "m", Line: 3, Traceback: "t"},
+			Truncated: Truncated{Stdout: true}},
 		"nothing":  {},
 		"not json": {Result: []byte("{"), Stdout: "kept"},
 		"large":    {Result: []byte(`1`), Stdout: strings.Repeat("x", 4*maxPublished)},
 		"files":    {Result: []byte(`{"a":[1]}`), Files: []ResultFile{{Path: "x.txt", Size: 2, Content: &content}, {Path: "y", Reason: TooMany}}},
 	}
-	serve(t, s.client(), runnerFunc(func(ctx context.Context, r *Request) (*Outcome, error) { return outcomes[r.Script], nil }), ServerOptions{})
+	serve(t, s.client(), runnerFunc(func(ctx context.Context, r *Request) (*Outcome, error) { return outcomes[r.Script], nil }),
+		ServerOptions{})
 	got := map[string]*Job{}
 	for name := range outcomes {
 		got[name] = wait(t, q, submit(t, q, name, SubmitOptions{Reply: true}).ID)
 	}
-	if j := got["raises"]; j.Status != Failed || *j.Error != *outcomes["raises"].Error || j.Stdout != "a" || j.Stderr != "b" || !j.Truncated.Stdout {
+	if j := got["raises"]; j.Status != Failed || *j.Error != *outcomes["raises"].Error || j.Stdout != "a" || j.Stderr != "b" ||
+		!j.Truncated.Stdout {
 		t.Errorf("raises: %+v", j)
 	}
 	if j := got["nothing"]; j.Status != Completed || string(j.Result) != "null" {
@@ -288,7 +291,8 @@ func TestOutcomes(t *testing.T) {
 	if j := got["large"]; j.Status != Completed || len(j.Stdout) != 4*maxPublished {
 		t.Errorf("large: %s, %d bytes", j.Status, len(j.Stdout))
 	}
-	if j := got["files"]; len(j.Files) != 2 || *j.Files[0].Content != "hi" || j.Files[1].Content != nil || j.Files[1].Reason != TooMany || string(j.Result) != `{"a":[1]}` {
+	if j := got["files"]; len(j.Files) != 2 || *j.Files[0].Content != "hi" || j.Files[1].Content != nil || j.Files[1].Reason != TooMany ||
+		string(j.Result) != `{"a":[1]}` {
 		t.Errorf("files: %+v", j)
 	}
 }

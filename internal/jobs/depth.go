@@ -23,8 +23,8 @@ func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 	var waiting, running []*redis.IntCmd
 	for l := range q.layout.lanes {
 		for _, p := range priorities {
-			waiting = append(waiting, pipe.LLen(ctx, lane(l).pending(p.name)))
-			running = append(running, pipe.LLen(ctx, lane(l).asynq(p.name)+"active"))
+			waiting = append(waiting, pipe.LLen(ctx, lane(l).pending(p)))
+			running = append(running, pipe.LLen(ctx, lane(l).asynq(p)+"active"))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -32,7 +32,7 @@ func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 	}
 	d := Depth{Waiting: map[Priority]int{}}
 	for i := range waiting {
-		d.Waiting[priorities[i%len(priorities)].name] += int(waiting[i].Val())
+		d.Waiting[priorities[i%len(priorities)]] += int(waiting[i].Val())
 		d.Running += int(running[i].Val())
 	}
 	return d, nil

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// answerWithin is how long Redis may take to answer, however long the client waits: a submission is refused within 2 s.
+const answerWithin = 1500 * time.Millisecond
+
 var (
 	// ErrNotFound: no such job, or its result has expired.
 	ErrNotFound = errors.New("no such job")

@@ -11,17 +11,16 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
-	"safepy/internal/crew"
+	"safepy/internal/gopool"
 )
 
 // Why a run was ended before the script's own end.
 var (
-	errCanceled = errors.New("canceled")
-	errStopping = errors.New("worker stops")
-	errLost     = errors.New("lease lost")
-	errOverrun  = errors.New("script outlived its timeout")
+	errCanceled  = errors.New("canceled")
+	errStopping  = errors.New("worker stops")
+	errLeaseLost = errors.New("lease lost")
+	errOverrun   = errors.New("script outlived its timeout")
 )
 
 const (
@@ -42,19 +41,16 @@ type handler struct {
 	stop context.CancelCauseFunc
 
 	mu      sync.Mutex
-	running map[string]*running
+	running map[string]*activeRun
 
-	crew *crew.Crew
-}
-
-type running struct {
-	claim *claim
-	end   context.CancelCauseFunc
+	goroutines *gopool.Pool
 }
 
 func newHandler(b *broker, run Runner, timeout time.Duration, log *slog.Logger) *handler {
 	ctx, stop := context.WithCancelCause(context.Background())
-	return &handler{broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*running{}, crew: crew.New()}
+	return &handler{
+		broker: b, run: run, timeout: timeout, log: log, jobs: ctx, stop: stop, running: map[string]*activeRun{}, goroutines: gopool.New(),
+	}
 }
 
 // abort ends all running jobs; they go back into the queue.
@@ -65,7 +61,7 @@ func (h *handler) abort() { h.stop(errStopping) }
 func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	id := task.ResultWriter().TaskID()
 	ended := make(chan error, 1)
-	h.crew.Go(func() {
+	h.goroutines.Go(func() {
 		defer func() {
 			if p := recover(); p != nil {
 				ended <- fmt.Errorf("job %s: panic: %v\n%s", id, p, debug.Stack())
@@ -77,15 +73,15 @@ func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 }
 
 func (h *handler) process(ctx context.Context, id string) error {
-	c := h.broker.take(id)
+	c := h.broker.slots.claimed(id)
 	if c == nil {
 		return fmt.Errorf("job %s: not taken by this worker", id)
 	}
-	defer h.broker.idle(c)
+	defer h.broker.slots.vacate(c)
 	jobCtx, end := context.WithCancelCause(h.jobs)
 	defer end(nil)
 	// asynq's context ends when the lease does: somebody else has the job then.
-	defer context.AfterFunc(ctx, func() { end(errLost) })()
+	defer context.AfterFunc(ctx, func() { end(errLeaseLost) })()
 	h.began(c, end)
 	defer h.ended(c)
 
@@ -128,9 +124,9 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 		}
 		o.Error, o.Result = nil, nil
 		return h.finish(c, Canceled, o)
-	case errors.Is(cause, errLost):
+	case errors.Is(cause, errLeaseLost):
 		h.log.Warn("lease lost: the job runs again elsewhere", "job", c.id)
-		h.broker.handout.unsure() // a slot is free that Redis does not know of
+		h.broker.slots.unlist() // a slot is free that Redis does not know of
 		return nil
 	case errors.Is(cause, errStopping):
 		return h.release(c, asStopped, nil)
@@ -181,46 +177,6 @@ func (h *handler) finish(c *claim, status Status, o *Outcome) error {
 	})
 }
 
-// ending encodes an outcome.
-func (h *handler) ending(c *claim, status Status, o *Outcome) (ending, error) {
-	end := ending{status: status, err: o.Error, finished: c.started.Add(time.Since(c.obtained))}
-	var err error
-	end.doc, end.apart, err = encodeDocument(document(c, status, o, end.finished))
-	if err == nil {
-		return end, nil
-	}
-	h.log.Error("outcome is not JSON", "job", c.id, "error", err)
-	o = &Outcome{Stdout: o.Stdout, Stderr: o.Stderr, Usage: o.Usage, Error: &Error{Code: Internal, Message: "the outcome could not be written"}}
-	end.status, end.err = Failed, o.Error
-	if end.doc, end.apart, err = encodeDocument(document(c, Failed, o, end.finished)); err != nil {
-		return end, fmt.Errorf("job %s: encode outcome: %w", c.id, err)
-	}
-	return end, nil
-}
-
-// smallOutcome is how many bytes of an outcome have their room in any case, as finish.lua has it.
-const smallOutcome = 16 << 10
-
-// noRoom is what is kept of an outcome that there is no room for.
-func noRoom(o *Outcome, bytes int) *Outcome {
-	return &Outcome{Usage: o.Usage, Error: &Error{Code: Internal, Message: fmt.Sprintf(
-		"the script has run, and the service has no room to keep its outcome of %d bytes; send it again later, or have it return and print less", bytes)}}
-}
-
-// size is how much of Redis' memory the outcome takes.
-func (e ending) size() int {
-	n := len(e.doc)
-	for i := 1; i < len(e.apart); i += 2 {
-		switch v := e.apart[i].(type) {
-		case string:
-			n += len(v)
-		case []byte:
-			n += len(v)
-		}
-	}
-	return n
-}
-
 func (h *handler) release(c *claim, as string, cause error) error {
 	message := ""
 	if cause != nil {
@@ -230,7 +186,7 @@ func (h *handler) release(c *claim, as string, cause error) error {
 		return h.broker.release(ctx, c.pending, c.id, startOf(c), as, maxErrors, Internal, message)
 	})
 	if as == asLost {
-		h.broker.park.pause(errorRest)
+		h.broker.waiter.pause(errorRest)
 	}
 	return err
 }
@@ -252,78 +208,6 @@ func (h *handler) persist(c *claim, write func(context.Context) error) error {
 		case <-ctx.Done():
 			t.Stop()
 			return fmt.Errorf("job %s: %w", c.id, err)
-		}
-	}
-}
-
-func (h *handler) began(c *claim, end context.CancelCauseFunc) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.running[c.id] = &running{claim: c, end: end}
-}
-
-func (h *handler) ended(c *claim) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if r := h.running[c.id]; r != nil && r.claim == c {
-		delete(h.running, c.id)
-	}
-}
-
-func (h *handler) cancel(id string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if r := h.running[id]; r != nil {
-		r.end(errCanceled)
-	}
-}
-
-// listen waits for jobs to cancel. What was said while it did not listen stands in the records.
-func (h *handler) listen(ctx context.Context) {
-	sub := h.broker.Subscribe(ctx, cancelChannel)
-	defer sub.Close()
-	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(256))
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m, ok := <-messages:
-			if !ok {
-				return
-			}
-			switch m := m.(type) {
-			case *redis.Message:
-				h.cancel(m.Payload)
-			case *redis.Subscription:
-				h.lookForCanceled(ctx)
-			}
-		}
-	}
-}
-
-// lookForCanceled reads the records of the running jobs: the net beneath the channel.
-func (h *handler) lookForCanceled(ctx context.Context) {
-	h.mu.Lock()
-	ids := make([]string, 0, len(h.running))
-	for id := range h.running {
-		ids = append(ids, id)
-	}
-	h.mu.Unlock()
-	if len(ids) == 0 {
-		return
-	}
-	pipe := h.broker.Pipeline()
-	asked := make([]*redis.BoolCmd, len(ids))
-	for i, id := range ids {
-		l, _ := laneOf(id)
-		asked[i] = pipe.HExists(ctx, l.record(id), "cancel")
-	}
-	if err := execute(ctx, pipe); err != nil {
-		return // the next look is in three seconds
-	}
-	for i, id := range ids {
-		if asked[i].Val() {
-			h.cancel(id)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
@@ -29,19 +31,44 @@ const (
 
 	// cancelChannel carries the ids of running jobs that are to be stopped.
 	cancelChannel = "safepy:cancel"
-	// globalBell wakes workers when all lanes live on one Redis.
-	globalBell = "safepy:bell"
-	// globalFree is a sorted set of the channels of workers that have said that nothing waits, by how many slots they have free.
-	globalFree = "safepy:free"
-	// globalBook is the hash of what each share has used; see lua/shares.lua.
-	globalBook = "safepy:shares"
+	// Ours are, without a cluster, one for all lanes. Processes of earlier versions use them as well, under these names.
+
+	// wakeupsKey is a list of the tokens that wake workers.
+	wakeupsKey = "bell"
+	// freeKey is the list of free workers: a sorted set of the channels of those that have said that nothing waits, by how many slots
+	// they have free.
+	freeKey = "free"
+	// bookKey is the hash of what each share has used; see lua/shares.lua.
+	bookKey = "shares"
+
+	globalFree = "safepy:" + freeKey
+	globalBook = "safepy:" + bookKey
 )
 
-// priorities with their weights, highest first: out of ten jobs taken while all kinds wait, six, three and one.
-var priorities = []struct {
-	name   Priority
-	weight int
-}{{High, 6}, {Default, 3}, {Low, 1}}
+// priorities from the highest on.
+var priorities = []Priority{High, Default, Low}
+
+// schedule is which priority of a client is taken first, job after job: of ten jobs that are taken while all kinds wait, six are high,
+// three are default and one is low. What is not there falls to the next in rank. The scripts have it from here.
+var schedule = []Priority{High, Default, High, High, Low, High, Default, High, High, Default}
+
+// rank is a priority's place among the priorities; an unknown one has that of Default.
+func (p Priority) rank() int {
+	if i := slices.Index(priorities, p); i >= 0 {
+		return i
+	}
+	return slices.Index(priorities, Default)
+}
+
+// weight is how many places a priority has in the schedule.
+func (p Priority) weight() (n int) {
+	for _, q := range schedule {
+		if q == p {
+			n++
+		}
+	}
+	return n
+}
 
 func (l lane) tag() string               { return "lane" + strconv.Itoa(int(l)) }
 func (l lane) queue(p Priority) string   { return l.tag() + "}-" + string(p) }
@@ -49,9 +76,6 @@ func (l lane) asynq(p Priority) string   { return "asynq:{" + l.queue(p) + "}:" 
 func (l lane) pending(p Priority) string { return l.asynq(p) + "pending" }
 func (l lane) record(id string) string   { return "safepy:{" + l.tag() + "}:j:" + id }
 func (l lane) index() string             { return "safepy:{" + l.tag() + "}:recent" }
-func (l lane) bell() string              { return "safepy:{" + l.tag() + "}:bell" }
-func (l lane) free() string              { return "safepy:{" + l.tag() + "}:free" }
-func (l lane) book() string              { return "safepy:{" + l.tag() + "}:shares" }
 
 // layout is how the lanes lie in a Redis: how many there are, and which of them one script can see.
 type layout struct {
@@ -67,28 +91,25 @@ func newLayout(rdb redis.UniversalClient, shards int) (layout, error) {
 	return layout{lanes: max(shards, minLanes), cluster: cluster}, nil
 }
 
-// bell is the key on which workers wait for jobs of a lane.
-func (y layout) bell(l lane) string {
-	if y.cluster {
-		return l.bell()
-	}
-	return globalBell
-}
+// wakeups is the list whose tokens say that there are jobs in a lane; wakeupsOf is that of the lane that a pending list is in.
+func (y layout) wakeups(l lane) string           { return y.laneKey(l.pending(Default), wakeupsKey) }
+func (y layout) wakeupsOf(pending string) string { return y.laneKey(pending, wakeupsKey) }
 
-// free is the key of the workers with free slots; on a cluster nobody is in it.
-func (y layout) free(l lane) string {
-	if y.cluster {
-		return l.free()
-	}
-	return globalFree
-}
+// free is the list of free workers, likewise; on a cluster nobody is in it.
+func (y layout) free(l lane) string           { return y.laneKey(l.pending(Default), freeKey) }
+func (y layout) freeOf(pending string) string { return y.laneKey(pending, freeKey) }
 
-// book is the key of the book of shares that a lane's jobs are in.
-func (y layout) book(l lane) string {
-	if y.cluster {
-		return l.book()
+// book is the book of shares, likewise.
+func (y layout) book(l lane) string           { return y.laneKey(l.pending(Default), bookKey) }
+func (y layout) bookOf(pending string) string { return y.laneKey(pending, bookKey) }
+
+// laneKey is a key of ours of the lane that a pending list is in.
+func (y layout) laneKey(pending, name string) string {
+	if !y.cluster {
+		return "safepy:" + name
 	}
-	return globalBook
+	tag, _, _ := strings.Cut(strings.TrimPrefix(pending, "asynq:"), "}")
+	return "safepy:" + tag + "}:" + name
 }
 
 // books are all of them.
@@ -116,12 +137,22 @@ func (y layout) groups() [][]lane {
 	return each
 }
 
+// pendingLists are those of some lanes, by lane and priority.
+func pendingLists(lanes []lane) (keys []string) {
+	for _, l := range lanes {
+		for _, p := range priorities {
+			keys = append(keys, l.pending(p))
+		}
+	}
+	return keys
+}
+
 // queues are asynq's names of all queues with their weights.
 func (y layout) queues() map[string]int {
 	q := map[string]int{}
 	for l := range y.lanes {
 		for _, p := range priorities {
-			q[lane(l).queue(p.name)] = p.weight
+			q[lane(l).queue(p)] = p.weight()
 		}
 	}
 	return q

@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"safepy/internal/redisconn"
+
 	"safepy/test/ports"
 )
 
@@ -23,11 +25,12 @@ func TestLargeOutcomes(t *testing.T) {
 	large, small := text(maxInline), text(10)
 	list := `["` + strings.Repeat("y", maxInline) + `",1.10,1e400]`
 	for name, o := range map[string]*Outcome{
-		"stdout":          {Result: []byte(`1`), Stdout: large},
-		"stderr":          {Result: []byte(`1`), Stdout: small, Stderr: large},
-		"result":          {Result: []byte(list), Stdout: small},
-		"all":             {Result: []byte(list), Stdout: large, Stderr: large + "!", Truncated: Truncated{Stderr: true}},
-		"many that fit":   {Result: []byte(`"` + strings.Repeat("z", minApart-10) + `"`), Stdout: text(maxInline - 100), Stderr: text(minApart - 20)},
+		"stdout": {Result: []byte(`1`), Stdout: large},
+		"stderr": {Result: []byte(`1`), Stdout: small, Stderr: large},
+		"result": {Result: []byte(list), Stdout: small},
+		"all":    {Result: []byte(list), Stdout: large, Stderr: large + "!", Truncated: Truncated{Stderr: true}},
+		"many that fit": {Result: []byte(`"` + strings.Repeat("z", minApart-10) + `"`), Stdout: text(maxInline - 100),
+			Stderr: text(minApart - 20)},
 		"failed":          {Stdout: large, Stderr: large, Error: &Error{Code: Timeout, Message: "m"}},
 		"no character":    {Result: []byte(`1`), Stdout: large + "\xff\xfe", Stderr: "\xff"},
 		"spaces":          {Result: []byte(strings.ReplaceAll(list, ",", " ,\n "))},
@@ -52,7 +55,8 @@ func TestLargeOutcomes(t *testing.T) {
 			}
 			for how, j := range got {
 				// encoding/json says what becomes of bytes that are no characters.
-				if j.Status != wantStatus || j.Stdout != throughJSON(t, o.Stdout) || j.Stderr != throughJSON(t, o.Stderr) || j.Truncated != o.Truncated {
+				if j.Status != wantStatus || j.Stdout != throughJSON(t, o.Stdout) || j.Stderr != throughJSON(t, o.Stderr) ||
+					j.Truncated != o.Truncated {
 					t.Errorf("%s: %s, %d bytes of stdout, %d of stderr", how, j.Status, len(j.Stdout), len(j.Stderr))
 				}
 				if r := strings.TrimSuffix(string(j.Result), "null"); r != wantResult || !j.ResultChecked {
@@ -93,20 +97,23 @@ func TestLargeOutcomeAfterTheFirst(t *testing.T) {
 	q := newTestQueue(t, rdb, QueueOptions{})
 	j := submit(t, q, "x", SubmitOptions{Reply: true})
 	b := newBroker(rdb, q.layout, 1, testLog(t))
-	taken, err := b.pick(t.Context())
-	if err != nil || len(taken) != 1 {
-		t.Fatalf("%v, %v", taken, err)
+	if err := b.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := b.slots.next().begin
+	if c == nil {
+		t.Fatal("no job was taken")
 	}
 	for i, letter := range []string{"a", "b"} {
 		o := &Outcome{Result: []byte("1"), Stdout: strings.Repeat(letter, 2*maxInline)}
 		if i == 1 {
 			o = &Outcome{Error: &Error{Code: Timeout, Message: "m"}, Stderr: strings.Repeat(letter, 2*maxInline)}
 		}
-		doc, apart, err := encodeDocument(document(taken[0], Completed, o, time.Now()))
+		doc, apart, err := encodeDocument(document(c, Completed, o, time.Now()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		won, err := b.finish(t.Context(), taken[0], ending{status: Completed, err: o.Error, finished: time.Now(), doc: doc, apart: apart})
+		won, err := b.finish(t.Context(), c, ending{status: Completed, err: o.Error, finished: time.Now(), doc: doc, apart: apart})
 		if err != nil || won != (i == 0) {
 			t.Fatalf("outcome %d: won %v, %v", i, won, err)
 		}
@@ -128,7 +135,8 @@ func BenchmarkLargeOutput(b *testing.B) {
 			startRedis(b, "--port", port, "--appendonly", "yes")
 			url := "redis://127.0.0.1:" + port
 			outcome := &Outcome{Result: []byte("null"), Stdout: strings.Repeat(line, size/len(line))}
-			serve(b, open(b, url), runnerFunc(func(context.Context, *Request) (*Outcome, error) { c := *outcome; return &c, nil }), ServerOptions{Concurrency: 2})
+			serve(b, open(b, url), runnerFunc(func(context.Context, *Request) (*Outcome, error) { c := *outcome; return &c, nil }),
+				ServerOptions{Concurrency: 2})
 			o := &oursBench{q: newTestQueue(b, open(b, url), QueueOptions{ResultTTL: 2 * time.Second})}
 			rdb := open(b, url)
 			o.roundTrip(b)
@@ -161,7 +169,7 @@ func redisCPU(b *testing.B, rdb redis.UniversalClient) float64 {
 	sum := 0.0
 	for _, field := range []string{"used_cpu_sys", "used_cpu_user", "used_cpu_sys_children", "used_cpu_user_children"} {
 		var v float64
-		if _, err := fmt.Sscan(infoField(info, field), &v); err != nil {
+		if _, err := fmt.Sscan(redisconn.InfoField(info, field), &v); err != nil {
 			b.Fatalf("%s: %v", field, err)
 		}
 		sum += v

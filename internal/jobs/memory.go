@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/redisconn"
 )
 
 const (
@@ -29,7 +31,7 @@ func (m memory) full() bool { return m.max > 0 && float64(m.used) >= admitBelow*
 
 func (m memory) String() string { return fmt.Sprintf("%d of %d MB", m.used>>20, m.max>>20) }
 
-// budget bounds one by a part of maxmemory; 0 is none.
+// budget is a budget of bytes, bounded by a part of maxmemory; 0 is no limit.
 func (m memory) budget(bytes int64, part float64) int64 {
 	if m.max == 0 {
 		return bytes
@@ -72,7 +74,7 @@ func awayOnly(err error) error {
 
 func parseMemory(info string) memory {
 	n := func(name string) int64 {
-		v, _ := strconv.ParseInt(infoField(info, name), 10, 64)
+		v, _ := strconv.ParseInt(redisconn.InfoField(info, name), 10, 64)
 		return v
 	}
 	return memory{used: n("used_memory"), max: n("maxmemory")}

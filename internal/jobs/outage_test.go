@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/redisconn"
 )
 
 // workerURL, when set, makes the test binary a worker on that Redis, which is meant to be killed. Its jobs never end, or take a
@@ -24,7 +25,7 @@ const (
 )
 
 func workUntilKilled(url string) {
-	rdb, err := OpenRedis(url)
+	rdb, err := redisconn.Open(url)
 	if err != nil {
 		panic(err)
 	}
@@ -224,24 +225,5 @@ func TestCallersOwnDeadline(t *testing.T) {
 	defer cancel()
 	if _, err := q.Submit(ctx, &Request{Script: "x"}, SubmitOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestCheckRedis(t *testing.T) {
-	s := startRedis(t)
-	rdb := s.client()
-	ctx := context.Background()
-	if err := CheckRedis(ctx, rdb); err != nil {
-		t.Error(err)
-	}
-	for _, policy := range []string{"allkeys-lru", "volatile-ttl"} {
-		rdb.ConfigSet(ctx, "maxmemory-policy", policy)
-		if err := CheckRedis(ctx, rdb); err == nil || !strings.Contains(err.Error(), policy) || !strings.Contains(err.Error(), "noeviction") {
-			t.Errorf("%s: %v", policy, err)
-		}
-	}
-	s.kill()
-	if err := CheckRedis(ctx, rdb); err == nil {
-		t.Error("no Redis, no error")
 	}
 }

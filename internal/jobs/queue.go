@@ -1,15 +1,10 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -65,7 +60,7 @@ type Queue struct {
 	layout  layout
 	client  *asynq.Client
 	backlog *backlog
-	bells   *bells
+	replies *replies
 	log     *slog.Logger
 }
 
@@ -90,15 +85,14 @@ func NewQueue(rdb redis.UniversalClient, o QueueOptions) (*Queue, error) {
 	q := &Queue{
 		rdb: rdb, o: o, layout: y, log: o.Logger,
 		client:  asynq.NewClientFromRedisClient(&submitter{UniversalClient: rdb}),
-		backlog: newBacklog(rdb, y, o.Limit),
+		backlog: newBacklog(rdb, y, o.Limit), replies: newReplies(rdb),
 	}
-	q.bells = newBells(rdb)
 	return q, nil
 }
 
 // Close ends what the queue runs in the background and every Wait. It waits for that.
 func (q *Queue) Close() error {
-	q.bells.close()
+	q.replies.close()
 	q.backlog.close()
 	return nil
 }
@@ -151,16 +145,16 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 // enqueue sends a job into a lane, which on a cluster is that of its record.
 func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) (*Job, error) {
 	home, _ := laneOf(id)
-	s.keys = []string{home.record(id), home.index(), q.layout.bell(l), q.layout.free(l), q.layout.book(l)}
-	s.reply = q.bells.channel
+	s.keys = []string{home.record(id), home.index(), q.layout.wakeups(l), q.layout.free(l), q.layout.book(l)}
+	s.reply = q.replies.channel
 	if o.Reply {
-		q.bells.expect(id, o.Client)
+		q.replies.expect(id, o.Client)
 	}
 	_, err := q.client.EnqueueContext(context.WithValue(ctx, submissionKey{}, s), asynq.NewTask(taskType, nil),
 		asynq.TaskID(id), asynq.Queue(l.queue(p)), asynq.MaxRetry(asynqRetries), asynq.Timeout(asynqTimeout))
 	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) && s.fingerprint == "" {
 		// A conflict on an id made up a moment ago: the reply to the first try was lost, and the client sent it again.
-		if !s.handed {
+		if !s.dispatched {
 			q.backlog.add(l, p)
 		}
 		if s.created == nil {
@@ -168,7 +162,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 		}
 		return &Job{ID: id, Status: Queued, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
 	}
-	q.bells.forget(id)
+	q.replies.forget(id)
 	q.dismiss(ctx, o.Client, id)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		if s.known != s.fingerprint {
@@ -179,125 +173,10 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 	return nil, q.refusal(caller, s, err)
 }
 
-// repetition is the job that an idempotency key stands for already, nil when there is none.
-func (q *Queue) repetition(ctx context.Context, id, fingerprint string) (*Job, error) {
-	l, _ := laneOf(id)
-	known, err := q.rdb.HGet(ctx, l.record(id), "fp").Result()
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if known != fingerprint {
-		return nil, ErrIdempotencyMismatch
-	}
-	job, err := q.Get(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil // expired in between
-	}
-	return job, err
-}
-
 func submitError(caller context.Context, err error) error {
 	var busy *BusyError
 	if err == nil || errors.As(err, &busy) || errors.Is(err, ErrIdempotencyMismatch) || errors.Is(err, ErrUnavailable) {
 		return err
 	}
 	return unavailable(caller, "submit", err)
-}
-
-// fingerprint tells requests apart, not the way their JSON was written down.
-func fingerprint(body []byte) string {
-	var compact bytes.Buffer
-	if json.Compact(&compact, body) == nil {
-		body = compact.Bytes()
-	}
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
-}
-
-// Get returns the job as it is now: ErrNotFound, ErrUnavailable, or the caller's ctx.
-func (q *Queue) Get(ctx context.Context, id string) (*Job, error) {
-	l, ok := laneOf(id)
-	if !ok {
-		return nil, ErrNotFound
-	}
-	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	values, err := q.rdb.HMGet(ctx, l.record(id), recordFields...).Result()
-	if err != nil && !foreign(err) {
-		return nil, unavailable(caller, "get job", err)
-	}
-	return found(parseRecord(id, values))
-}
-
-func found(j *Job) (*Job, error) {
-	if j == nil {
-		return nil, ErrNotFound
-	}
-	return j, nil
-}
-
-// cancelPatience is how long Cancel gives a worker to stop a running script, which takes it milliseconds.
-const cancelPatience = time.Second
-
-// Cancel ends a queued job at once and has a running one stopped; it returns the job as it is then, which is running only
-// when its worker did not answer within a second. A job that is final stays as it is.
-func (q *Queue) Cancel(ctx context.Context, id string) (*Job, error) {
-	l, ok := laneOf(id)
-	if !ok {
-		return nil, ErrNotFound
-	}
-	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	was, err := cancelScript.Run(ctx, q.rdb, []string{l.record(id), q.layout.book(l)}, id, cancelChannel).Text()
-	if errors.Is(err, redis.Nil) || foreign(err) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, unavailable(caller, "cancel", err)
-	}
-	if Status(was) == Running {
-		return q.Wait(caller, id, cancelPatience)
-	}
-	j, err := q.Get(caller, id)
-	if err == nil && Status(was) == Queued {
-		q.backlog.stale()
-		q.dismiss(ctx, j.Client, id)
-	}
-	return j, err
-}
-
-// Ready reports why jobs would not be done now: Redis does not answer, no worker lives, or none serves all of this queue's
-// lanes.
-func (q *Queue) Ready(ctx context.Context) error {
-	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	if m := q.backlog.memory(ctx); m.full() {
-		// First of all: workers cannot say that they are there, either.
-		return fmt.Errorf("redis is full: it uses %s, and the rest is kept for jobs that were accepted; %s", m, whenFull)
-	}
-	pipe := q.rdb.Pipeline()
-	// asynq's workers renew an entry here every 5 s, good for 10.
-	beating := pipe.ZCount(ctx, "asynq:servers", strconv.FormatInt(time.Now().Unix(), 10), "+inf")
-	said, now := pipe.HGetAll(ctx, workersKey), pipe.Time(ctx)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable(caller, "ready", err)
-	}
-	workers, _ := live(said.Val(), now.Val())
-	if beating.Val() == 0 || len(workers) == 0 {
-		return errors.New("no live worker")
-	}
-	served := 0
-	for _, w := range workers {
-		served = max(served, w.Lanes)
-	}
-	if served < q.layout.lanes {
-		return fmt.Errorf("the workers serve %d of %d queue shards: QUEUE_SHARDS must be the same in all processes", served, q.layout.lanes)
-	}
-	return nil
 }

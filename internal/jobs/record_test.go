@@ -40,8 +40,8 @@ func TestParseRecordOfAnybody(t *testing.T) {
 		"no document":           {"s": "completed", "doc": "\xff{", "out": "x"},
 		"a document of a list":  {"s": "failed", "doc": `[]`},
 		"long texts":            {"s": "failed", "ec": long, "em": long},
-		"long texts in the document": {"s": "failed", "doc": `{"id":"` + id + `","status":"failed","error":{"code":"` + long + `","message":"` + long + `","type":"` +
-			long + `","source_line":"` + long + `","traceback":"` + long + `"}}`},
+		"long texts in the document": {"s": "failed", "doc": `{"id":"` + id + `","status":"failed","error":{"code":"` + long +
+			`","message":"` + long + `","type":"` + long + `","source_line":"` + long + `","traceback":"` + long + `"}}`},
 	} {
 		j := parseRecord(id, fields(record))
 		if j == nil || j.ID != id || j.Files == nil {
@@ -67,7 +67,8 @@ func FuzzParseRecord(f *testing.F) {
 		if j.ID != "i" || !j.Status.known() || j.Files == nil {
 			t.Fatalf("%+v", j)
 		}
-		if e := j.Error; e != nil && (len(e.Message) > maxMessage || len(e.Code) > maxCode || len(e.Type) > maxType || len(e.Traceback) > maxTraceback) {
+		if e := j.Error; e != nil && (len(e.Message) > maxMessage || len(e.Code) > maxCode || len(e.Type) > maxType ||
+			len(e.Traceback) > maxTraceback) {
 			t.Fatalf("%+v", e)
 		}
 		if _, err := json.Marshal(j); err != nil {
@@ -87,7 +88,8 @@ func TestForeignRecords(t *testing.T) {
 	plant := func(write func(key string) error) string {
 		id := newID(3)
 		l, _ := laneOf(id)
-		if err := errors.Join(write(l.record(id)), rdb.ZAdd(ctx, l.index(), z(now, id)).Err(), rdb.ZAdd(ctx, clientJobs("ann"), z(1, id)).Err()); err != nil {
+		if err := errors.Join(write(l.record(id)), rdb.ZAdd(ctx, l.index(), z(now, id)).Err(),
+			rdb.ZAdd(ctx, clientJobs("ann"), z(1, id)).Err()); err != nil {
 			t.Fatal(err)
 		}
 		return id
@@ -97,7 +99,8 @@ func TestForeignRecords(t *testing.T) {
 	hash := plant(func(key string) error { return rdb.HSet(ctx, key, "s", "on", "c", "x", "doc", "\xff").Err() })
 	timeless := plant(func(key string) error { return rdb.HSet(ctx, key, "s", "queued", "cl", "ann").Err() })
 	ended := plant(func(key string) error {
-		return rdb.HSet(ctx, key, "s", "failed", "c", "x", "fin", "1e99", "doc", "{", "ec", "exception", "em", strings.Repeat("x", 1<<20), "cl", "ann").Err()
+		return rdb.HSet(ctx, key, "s", "failed", "c", "x", "fin", "1e99", "doc", "{", "ec", "exception", "em", strings.Repeat("x", 1<<20),
+			"cl", "ann").Err()
 	})
 	if err := rdb.ZAdd(ctx, lane(3).index(), z(now, "not an id"), z(now, "")).Err(); err != nil {
 		t.Fatal(err)

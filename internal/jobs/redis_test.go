@@ -15,10 +15,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
+
+	"safepy/internal/redisconn"
 )
 
 func TestMain(m *testing.M) {
-	LogRedis(slog.New(slog.DiscardHandler))
+	redisconn.SetLogger(slog.New(slog.DiscardHandler))
 	if url := os.Getenv(workerURL); url != "" {
 		workUntilKilled(url)
 	}
@@ -85,7 +87,7 @@ func (s *redisServer) client() redis.UniversalClient { return open(s.t, s.url())
 
 func open(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	rdb, err := OpenRedis(url)
+	rdb, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}

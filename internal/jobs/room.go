@@ -83,13 +83,13 @@ func (q *Queue) Room(ctx context.Context) (Room, error) {
 	return r, nil
 }
 
-// whenFull says what becomes of it.
+// whenFull is what clients are told about a full Redis beside how full it is.
 const whenFull = "jobs are accepted again as results expire, or with more memory"
 
-// fullRetry is when to try again where there is no room for bytes: nobody knows when the jobs that hold it will end.
+// fullRetry is the Retry-After where there is no room for bytes: nobody knows when the jobs that hold it will end.
 const fullRetry = 5 * time.Second
 
-// room is what the script needs to know to refuse a job. On a cluster it sees one lane, and its part of the budget.
+// room is what submit.lua needs to know to refuse a job. On a cluster the script sees one lane, and has one lane's part of the budget.
 func (q *Queue) room(place *reservation) room {
 	bytes := place.memory.budget(q.o.Bytes, queuePart) / int64(len(q.layout.books()))
 	limit := q.o.Limit
@@ -99,7 +99,7 @@ func (q *Queue) room(place *reservation) room {
 	return room{bytes: bytes, limit: limit, waiting: place.waiting, part: q.o.Share}
 }
 
-// refusal is why the script has not accepted a job.
+// refusal is why submit.lua has not accepted a job.
 func (q *Queue) refusal(caller context.Context, s *submission, err error) error {
 	switch {
 	case s.refused == roomShare: // asynq does not wrap errors, it quotes them

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -16,14 +17,29 @@ var luaFiles embed.FS
 // what it needs of the shared files.
 var (
 	submitScript  = script("submit")
-	pickScript    = script("audit", "pick")
+	pickScript    = script("pick")
 	finishScript  = script("finish")
 	releaseScript = script("takeback", "release")
-	sweepScript   = script("takeback", "audit", "sweep")
+	sweepScript   = script("takeback", "sweep")
+	auditScript   = script("audit")
 	cancelScript  = script("cancel")
 	watchScript   = script("watch")
 	admitScript   = script("admit")
 )
+
+// What stands in Go, as Lua has it.
+var (
+	luaPriorities = "local priorities = {'" + joined(priorities, func(p Priority) string { return string(p) }, "', '") + "'}\n"
+	luaSchedule   = "local schedule = {" + joined(schedule, func(p Priority) string { return strconv.Itoa(p.rank() + 1) }, ", ") + "}\n"
+)
+
+func joined(all []Priority, text func(Priority) string, between string) string {
+	var texts []string
+	for _, p := range all {
+		texts = append(texts, text(p))
+	}
+	return strings.Join(texts, between)
+}
 
 // declares finds the name that a part of a shared file declares: each declares one, and does nothing.
 var declares = regexp.MustCompile(`^local (?:function )?(\w+)`)
@@ -31,7 +47,7 @@ var declares = regexp.MustCompile(`^local (?:function )?(\w+)`)
 // script joins the shared files and those named, without comments, indentation and what the last of them has no use for: an embedded
 // Redis reads a script anew for each call, which costs more than running it.
 func script(names ...string) *redis.Script {
-	var parts []string
+	parts := []string{luaPriorities, luaSchedule}
 	last := len(names) - 1
 	for _, name := range append([]string{"shares", "prelude"}, names[:last]...) {
 		parts = append(parts, partsOf(name)...)

@@ -54,7 +54,7 @@ const (
 
 	// sweepEvery, with the lease of 30 s, brings back the jobs of a worker killed within 33 s. One command for all queues.
 	sweepEvery    = 3 * time.Second
-	announceEvery = time.Minute
+	registerEvery = time.Minute
 	// stopPatience is what a stop takes at most beyond the grace, while Redis does not answer.
 	stopPatience = 5 * time.Second
 )
@@ -98,7 +98,7 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 }
 
 // Run serves until ctx ends. Then it takes no more jobs, lets the running ones end for StopGrace, puts the rest back into the
-// queue, and returns nil. A server runs once.
+// queue, and returns nil, or why asynq could not be served any longer. A server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })
@@ -128,34 +128,37 @@ func (s *Server) Run(ctx context.Context) error {
 	receiving, leaveList := context.WithCancel(background)
 	wg.Go(func() {
 		s.broker.receive(receiving)
-		s.withdraw()
+		<-receiving.Done()
+		leave, cancel := context.WithTimeout(context.Background(), blockMargin)
+		defer cancel()
+		s.giveBackUnbegun(leave)
 	})
 
-	<-ctx.Done()
-	s.broker.park.release()
+	var refused error
+	select {
+	case <-ctx.Done():
+	case refused = <-s.broker.refusals:
+	}
+	s.broker.waiter.release()
 	leaveList()
 	grace := time.AfterFunc(s.o.StopGrace, s.handler.abort)
 	srv.Shutdown()
 	grace.Stop()
-	s.handler.crew.Close()
+	s.handler.goroutines.Close()
 	leave, cancel := context.WithTimeout(context.Background(), stopPatience)
-	if err := s.broker.leaveSpare(leave); err != nil {
-		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
-	}
-	s.broker.park.close()
+	s.giveBackUnbegun(leave)
+	s.broker.waiter.close()
 	end()
 	wg.Wait()
 	s.leave(leave)
 	cancel()
-	return nil
+	return refused
 }
 
-// withdraw has others get what was handed to this worker and not begun.
-func (s *Server) withdraw() {
-	ctx, cancel := context.WithTimeout(context.Background(), blockMargin)
-	defer cancel()
-	if err := s.broker.leaveHandout(ctx); err != nil {
-		s.log.Warn("jobs handed to this worker and not begun come back when their lease ends", "error", err)
+// giveBackUnbegun has others get what this worker has taken, or was dispatched, and has not begun.
+func (s *Server) giveBackUnbegun(ctx context.Context) {
+	if err := s.broker.leaveUnbegun(ctx); err != nil {
+		s.log.Warn("jobs taken and not begun come back when their lease ends", "error", err)
 	}
 }
 
@@ -163,12 +166,12 @@ func (s *Server) withdraw() {
 func (s *Server) housekeep(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	announce := time.NewTicker(announceEvery)
-	defer announce.Stop()
+	register := time.NewTicker(registerEvery)
+	defer register.Stop()
 	describe := time.NewTicker(describeEvery)
 	defer describe.Stop()
-	s.announce(ctx)
-	s.tell(ctx)
+	s.registerQueues(ctx)
+	s.describeSelf(ctx)
 	s.sweep(ctx)
 	for {
 		select {
@@ -176,16 +179,16 @@ func (s *Server) housekeep(ctx context.Context) {
 			return
 		case <-sweep.C:
 			s.sweep(ctx)
-			s.handler.lookForCanceled(ctx)
-		case <-announce.C:
-			s.announce(ctx)
+			s.handler.findCanceled(ctx)
+		case <-register.C:
+			s.registerQueues(ctx)
 		case <-describe.C:
-			s.tell(ctx)
+			s.describeSelf(ctx)
 		}
 	}
 }
 
-func (s *Server) tell(ctx context.Context) {
+func (s *Server) describeSelf(ctx context.Context) {
 	if err := s.describe(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("the worker could not say that it is there", "error", err)
 	}
@@ -197,13 +200,13 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// announce tells asynq's tools which queues there are.
-func (s *Server) announce(ctx context.Context) {
+// registerQueues tells asynq's tools which queues there are.
+func (s *Server) registerQueues(ctx context.Context) {
 	var names []any
 	for q := range s.broker.layout.queues() {
 		names = append(names, q)
 	}
 	if err := s.broker.SAdd(ctx, "asynq:queues", names...).Err(); err != nil && ctx.Err() == nil {
-		s.log.Warn("announcing the queues failed", "error", err)
+		s.log.Warn("registering the queues failed", "error", err)
 	}
 }

@@ -188,7 +188,7 @@ func TestQueueShare(t *testing.T) {
 		want   int
 	}{{"a", 50}, {"b", 25}, {"c", 12}} {
 		// What is known of the others' jobs is up to 50 ms old, and then a client is let in with more than its share.
-		eventually(t, 5*time.Second, "what waits is known", func() bool { return q.backlog.look(context.Background()) == nil })
+		eventually(t, 5*time.Second, "what waits is known", func() bool { return q.backlog.refresh(context.Background()) == nil })
 		if n := fill(c.client); n < c.want-2 || n > c.want+2 {
 			t.Errorf("client %s: %d jobs, want %d", c.client, n, c.want)
 		}

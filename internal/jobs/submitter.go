@@ -3,15 +3,16 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"safepy/internal/jobs/asynqscript"
 )
 
 // submission is what our script writes beside asynq's task. It travels through asynq.Client in the context.
 type submission struct {
-	keys        []string // record, index, bell, workers with free slots, book of shares
+	keys        []string // record, index, wake-up list, list of free workers, book of shares
 	body        []byte
 	reply       string
 	client      string
@@ -21,10 +22,10 @@ type submission struct {
 	ttl         time.Duration
 
 	// Filled in by the script:
-	created *time.Time
-	handed  bool   // a worker has it already
-	known   string // fingerprint of the job that has this id already
-	refused string // why there is no room: roomBytes or roomShare
+	created    *time.Time
+	dispatched bool   // a worker has it already
+	known      string // fingerprint of the job that has this id already
+	refused    string // why there is no room: roomBytes or roomShare
 }
 
 // room is what there is for the job, as far as its process knows: the script has the rest.
@@ -50,15 +51,24 @@ type submissionKey struct{}
 // goes to Redis instead is our script, which writes the task in the same way and the job's record with it.
 type submitter struct{ redis.UniversalClient }
 
-// EvalSha: asynq's enqueue has the keys task and pending list and the arguments message, id and time.
+// EvalSha is asynq's call of a script that Redis has loaded.
 func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return c.script(ctx, sha, keys, args)
+}
+
+// Eval is asynq's call of a script that Redis has not.
+func (c *submitter) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	return c.script(ctx, asynqscript.Hash(script), keys, args)
+}
+
+// script submits, in place of asynq's enqueue with the keys task and pending list and the arguments message, id and time.
+func (c *submitter) script(ctx context.Context, sha string, keys []string, args []any) *redis.Cmd {
+	name := asynqscript.Name(sha)
 	s, ok := ctx.Value(submissionKey{}).(*submission)
-	if !ok || len(keys) != 2 || len(args) != 3 {
-		cmd := redis.NewCmd(ctx, "evalsha", sha)
-		cmd.SetErr(fmt.Errorf("asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args)))
-		return cmd
+	if name != "enqueue" || !ok {
+		return answer(ctx, unknownScript(sha, name))
 	}
-	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), handedLeaseSeconds, maxHanded,
+	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), dispatchedLeaseSeconds, maxDispatched,
 		s.share, s.room.bytes, s.room.limit, s.room.waiting, s.room.part)
 	cmd := submitScript.Run(ctx, c.UniversalClient, append(keys, s.keys...), args...)
 	answer, err := cmd.Slice()
@@ -71,7 +81,7 @@ func (c *submitter) EvalSha(ctx context.Context, sha string, keys []string, args
 		switch accepted {
 		case 1:
 			s.created = micros(text)
-			s.handed = len(answer) > 2 && answer[2] == int64(1)
+			s.dispatched = len(answer) > 2 && answer[2] == int64(1)
 		case 2:
 			s.refused = text
 			cmd.SetErr(errRefused)

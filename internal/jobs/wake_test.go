@@ -56,7 +56,7 @@ func TestPickup(t *testing.T) {
 	for i := range 50 {
 		script := strconv.Itoa(i)
 		sent := time.Now()
-		j, err := q.Submit(context.Background(), &Request{Script: script, Priority: priorities[i%3].name}, SubmitOptions{Reply: true})
+		j, err := q.Submit(context.Background(), &Request{Script: script, Priority: priorities[i%3]}, SubmitOptions{Reply: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,8 @@ func TestPrioritiesDoNotStarve(t *testing.T) {
 	var last []string
 	for i := range 30 {
 		for _, p := range []Priority{Low, Default, High} {
-			j, err := q.Submit(context.Background(), &Request{Script: fmt.Sprint(p, i), Priority: p}, SubmitOptions{Client: "ann", IdempotencyKey: fmt.Sprint(p, i)})
+			j, err := q.Submit(context.Background(), &Request{Script: fmt.Sprint(p, i), Priority: p},
+				SubmitOptions{Client: "ann", IdempotencyKey: fmt.Sprint(p, i)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +181,7 @@ func TestManyJobsOverManyServers(t *testing.T) {
 			wg.Go(func() {
 				for i := range each / 10 {
 					script := fmt.Sprint(a, "-", c, "-", i)
-					j, err := q.Submit(context.Background(), &Request{Script: script, Priority: priorities[i%3].name}, SubmitOptions{Reply: true})
+					j, err := q.Submit(context.Background(), &Request{Script: script, Priority: priorities[i%3]}, SubmitOptions{Reply: true})
 					if err == nil {
 						j, err = q.Wait(context.Background(), j.ID, time.Minute)
 					}
@@ -215,7 +216,7 @@ func empty(t *testing.T, rdb redis.UniversalClient) {
 	eventually(t, 5*time.Second, "the books are clean", func() bool {
 		for l := range y.lanes {
 			for _, p := range priorities {
-				k := lane(l).asynq(p.name)
+				k := lane(l).asynq(p)
 				n, err := rdb.Exists(ctx, k+"pending", k+"active", k+"lease", k+"retry", k+"archived", k+"completed").Result()
 				tasks, err2 := rdb.Keys(ctx, k+"t:*").Result()
 				if err != nil || err2 != nil || n != 0 || len(tasks) != 0 {
@@ -299,7 +300,7 @@ func settled(t *testing.T, rdb redis.UniversalClient) {
 	})
 }
 
-func calls(t *testing.T, rdb redis.UniversalClient) map[string]int {
+func calls(t testing.TB, rdb redis.UniversalClient) map[string]int {
 	t.Helper()
 	info, err := rdb.Info(context.Background(), "commandstats").Result()
 	if err != nil {

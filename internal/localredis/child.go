@@ -19,7 +19,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"safepy/internal/redisconn"
 )
 
 const (
@@ -69,11 +70,9 @@ func startChild(ctx context.Context, binary, dir string, maxMemory int64, log *s
 	}
 	failed := make(chan error, 1)
 	go c.keep(failed)
-	client := redis.NewClient(&redis.Options{
-		Network: "unix", Addr: socket, PoolSize: 64, DialerRetries: 1, DialTimeout: time.Second, ContextTimeoutEnabled: true,
-		Protocol:                 2, // as jobs.OpenRedis has it
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	options := &redis.Options{Network: "unix", Addr: socket, PoolSize: poolSize}
+	redisconn.Configure(options)
+	client := redis.NewClient(options)
 	i := &Instance{client: client, url: (&url.URL{Scheme: "unix", Path: socket}).String(), stop: func() error {
 		defer cleanup()
 		return errors.Join(c.stop(), lock.Close())

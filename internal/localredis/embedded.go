@@ -10,7 +10,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"safepy/internal/redisconn"
 )
 
 // startEmbedded runs miniredis in this process and speaks to it through socket pairs: no port, nothing for others to reach.
@@ -24,7 +25,7 @@ func startEmbedded() (*Instance, error) {
 	}
 	conn.Close()
 	srv := m.Server()
-	client := redis.NewClient(&redis.Options{
+	options := &redis.Options{
 		Addr: "embedded",
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs, err := socketPair()
@@ -34,11 +35,10 @@ func startEmbedded() (*Instance, error) {
 			srv.ServeConn(theirs)
 			return ours, nil
 		},
-		PoolSize:                 64,
-		Protocol:                 2, // as jobs.OpenRedis has it
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+		PoolSize: poolSize,
+	}
+	redisconn.Configure(options)
+	client := redis.NewClient(options)
 	done, ticked := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ticked)

@@ -15,6 +15,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// poolSize is how many connections the client has at most: one process has a queue, an API and a worker on it.
+const poolSize = 64
+
 // Instance is a running Redis. Close it.
 type Instance struct {
 	client redis.UniversalClient
@@ -23,7 +26,8 @@ type Instance struct {
 }
 
 // Start brings up a Redis that keeps its data in dir, which is created and locked: a second Start with the same dir fails
-// as long as the first process lives. maxMemory bounds it in bytes, where it is a redis-server; 0 is no limit. ctx limits the start, not the life, which Close ends.
+// as long as the first process lives. maxMemory bounds it in bytes, where it is a redis-server; 0 is no limit. ctx limits the start, not
+// the life, which Close ends.
 func Start(ctx context.Context, dir string, maxMemory int64, log *slog.Logger) (*Instance, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -171,7 +171,8 @@ func TestLeftServerIsStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left := exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir, "--appendonly", "yes", "--save", "")
+	left := exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir, "--appendonly",
+		"yes", "--save", "")
 	left.ExtraFiles = []*os.File{lock}
 	if err := left.Start(); err != nil {
 		t.Fatal(err)

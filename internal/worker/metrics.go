@@ -19,7 +19,7 @@ func newMetrics(registry prometheus.Registerer, pool *jail.Pool) *metrics {
 			Name: "safepy_runs_total", Help: "Scripts run, by how they ended: completed, an error code, or unable where no jail could run them.",
 		}, []string{"outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "safepy_run_seconds", Help: "Time of one run: setup is the wait for a walled process, wall the script's own.",
+			Name: "safepy_run_seconds", Help: "Time of one run: setup is the wait for a sandboxed process, wall the script's own.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"phase"}),
 	}

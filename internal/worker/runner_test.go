@@ -42,7 +42,8 @@ func TestOutcomeOf(t *testing.T) {
 	if got.Usage != (jobs.Usage{SetupMS: 0.5, WallMS: 2, CPUMS: 1.25, MemoryPeakBytes: 4096}) {
 		t.Errorf("usage %+v", got.Usage)
 	}
-	if f := got.Files; len(f) != 2 || f[0].MIME != "image/png" || f[0].Size != 1 || *f[0].Content != "AA==" || f[1].MIME != "application/octet-stream" ||
+	if f := got.Files; len(f) != 2 || f[0].MIME != "image/png" || f[0].Size != 1 || *f[0].Content != "AA==" ||
+		f[1].MIME != "application/octet-stream" ||
 		f[1].Content == nil || *f[1].Content != "" {
 		t.Errorf("files %+v", f)
 	}
@@ -51,11 +52,13 @@ func TestOutcomeOf(t *testing.T) {
 // What is not handed back is named with its reason, and the job says that there is such a file.
 func TestOutcomeOfFilesLeftOut(t *testing.T) {
 	for reason, want := range map[jail.Reason]jobs.Reason{
-		jail.TooLarge: jobs.TooLarge, jail.TooMany: jobs.TooMany, jail.Unreadable: jobs.Unreadable, jail.Link: jobs.Link, jail.Special: jobs.Special,
+		jail.TooLarge: jobs.TooLarge, jail.TooMany: jobs.TooMany, jail.Unreadable: jobs.Unreadable, jail.Link: jobs.Link,
+		jail.Special: jobs.Special,
 		jail.OddName: jobs.OddName,
 	} {
 		got := outcomeOf(jail.Outcome{Files: []jail.File{{Path: "big.csv", Size: 9, Reason: reason}}, UnnamedFiles: 0})
-		if f := got.Files; len(f) != 1 || f[0].Content != nil || f[0].Reason != want || f[0].Size != 9 || !got.Truncated.Files || got.Truncated.UnnamedFiles != 0 {
+		if f := got.Files; len(f) != 1 || f[0].Content != nil || f[0].Reason != want || f[0].Size != 9 || !got.Truncated.Files ||
+			got.Truncated.UnnamedFiles != 0 {
 			t.Errorf("%s: %+v %+v", reason, f, got.Truncated)
 		}
 	}
@@ -71,7 +74,8 @@ func TestFailuresKeepTheirCode(t *testing.T) {
 		jail.InvalidResult: jobs.InvalidResult, jail.Exception: jobs.Exception, jail.Timeout: jobs.Timeout,
 		jail.MemoryLimit: jobs.MemoryLimit, jail.OutputLimit: jobs.OutputLimit, jail.Crashed: jobs.Crashed,
 	} {
-		got := outcomeOf(jail.Outcome{Failure: &jail.Failure{Code: from, Message: "m", Type: "T", Line: 3, SourceLine: "s", Traceback: "t"}}).Error
+		got := outcomeOf(jail.Outcome{Failure: &jail.Failure{Code: from, Message: "m", Type: "T", Line: 3, SourceLine: "s",
+			Traceback: "t"}}).Error
 		if want := (jobs.Error{Code: want, Message: "m", Type: "T", Line: 3, SourceLine: "s", Traceback: "t"}); got == nil || *got != want {
 			t.Errorf("%s: %+v", from, got)
 		}

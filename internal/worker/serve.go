@@ -32,8 +32,9 @@ func OpenPoolFor(ctx context.Context, cfg config.Worker, script string, log *slo
 
 func jailConfig(cfg config.Worker, log *slog.Logger) jail.Config {
 	c := jail.Config{
-		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), Spare: cfg.JailSpare, MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge,
-		Cgroup: jail.CgroupUse(cfg.JailCgroup), SharedUID: jail.SharedUID(cfg.JailSharedUID), Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
+		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), Spare: cfg.JailSpare,
+		MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge, Cgroup: jail.CgroupUse(cfg.JailCgroup), SharedUID: jail.SharedUID(cfg.JailSharedUID),
+		Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
 		Limits: jail.Limits{
 			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
 			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
@@ -63,7 +64,8 @@ func Prove(ctx context.Context, pool *jail.Pool, log *slog.Logger) ([]jail.Wall,
 			not = append(not, w.Name)
 		}
 	}
-	log.Info("the walls stand", "isolation", pool.Isolation(), "promised", promised, "not_promised", not, "took", time.Since(begun).Round(time.Millisecond))
+	log.Info("the walls stand", "isolation", pool.Isolation(), "promised", promised, "not_promised", not, "took",
+		time.Since(begun).Round(time.Millisecond))
 	return walls, nil
 }
 

@@ -1,10 +1,10 @@
 -- Writes the outcome of a run and takes the job off asynq's books in the same step, so that there is no moment in which a
 -- finished job could be run again. The first final state wins.
--- KEYS: pending list, workers with free slots, book of shares
+-- KEYS: pending list, list of free workers, book of shares
 -- ARGV: id, status, finished, error code, error message, document, longest document to publish, day, when the day's count expires,
 --   attempt, the worker's channel or '', how long it may be believed to be there in s, 1 to write though Redis is full, most bytes
 --   of outcomes to keep or 0, fields kept apart from the document with their values...
--- Returns 1 when the final state was this one, and 2 more when the worker's slot is known to be free: it need not look before it waits;
+-- Returns 1 when the final state was this one, and 2 more when the worker's slot is in the list of free workers: it need not poll before it waits;
 -- or -1, with nothing done, when the outcome does not fit into what may be kept.
 local q, rec, first_apart = queue_of(KEYS[1]), record_of(ARGV[1]), 15
 -- An error where the key has become something else: there is no state.
@@ -50,8 +50,8 @@ if had == 1 then end_run(a, finished, finished - (tonumber(known[6]) or finished
 redis.call('ZREM', q .. 'lease', ARGV[1])
 redis.call('DEL', q .. 't:' .. ARGV[1])
 settle(a)
--- Once for each job, though the answer to the first time may be lost and this be said again. Only whoever is among them still: since its
--- look no job has had to wait.
+-- Once for each job, though the answer to the first time may be lost and this be said again. Only a worker that is in the list still: since its
+-- poll no job has had to wait.
 local free = had == 1 and ARGV[11] ~= '' and redis.call('EXPIRE', ARGV[11], ARGV[12]) == 1
   and redis.call('ZADD', KEYS[2], 'XX', 'INCR', 1, ARGV[11])
 return won + (free and 2 or 0)

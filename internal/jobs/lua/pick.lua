@@ -1,26 +1,28 @@
 -- Takes the next job of the share whose turn it is, and marks it running.
--- KEYS: bell, workers with free slots, book of shares, pending lists
--- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs it has heard of on the channel, how long it may
---   be believed to be there in s
--- Returns
---   {asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}
---   {now, how many jobs are on their way to the worker} when nothing waits
---   {now, how many, 1} without a look, when they take all of its slots
---   {now, how many, 0, microseconds} when what waits is not to have a slot yet: it is kept for another share for so long at most
-local channel, free, coming = ARGV[2], tonumber(ARGV[3]), 0
+-- KEYS: wake-up list, list of free workers, book of shares, pending lists
+-- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs have arrived on the channel, how long it may
+--   be believed to be there in s, 1 when the book was made anew a moment ago
+-- Returns what it has found, first:
+--   {'job', asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}
+--   {'none', now, how many jobs are on their way to the worker, 0} when nothing waits
+--   {'full', now, how many, 0} without looking, when they take all of its slots
+--   {'kept', now, how many, microseconds} when what waits is not to have a slot yet: it is kept for another share for so long at most
+--   {'wrong book', now, how many, 0} when something waits and the book does not say so: it is to be made anew
+local channel, free, on_the_way = ARGV[2], tonumber(ARGV[3]), 0
 if channel ~= '' then
   local told = redis.call('GET', channel)
   if told then
-    coming = math.max(0, told - ARGV[4])
+    on_the_way = math.max(0, told - ARGV[4])
     redis.call('EXPIRE', channel, ARGV[5])
   else
     redis.call('DEL', channel) -- a Redis that is full refuses a first write that takes room, and those after another not
     redis.call('SET', channel, ARGV[4], 'EX', ARGV[5])
   end
-  free = free - coming
-  if free < 1 then return {microseconds(), coming, 1} end
+  free = free - on_the_way
+  if free < 1 then return {'full', microseconds(), on_the_way, 0} end
 end
-local function found_none(slots)
+-- Nothing waits any more: what wakes workers is emptied in the same step, and this one is free.
+local function drained(slots)
   redis.call('DEL', KEYS[1])
   if channel ~= '' then
     redis.call('ZADD', KEYS[2], slots, channel)
@@ -28,10 +30,6 @@ local function found_none(slots)
   end
 end
 local started = microseconds()
-if redis.call('EXISTS', unpack(KEYS, 4)) == 0 then
-  found_none(free)
-  return {started, coming}
-end
 local now, book, turns = tonumber(started), KEYS[3], turns_of(KEYS[3])
 
 -- Takes a job out of the queue that it is in: the one that its record names, or another where that is damaged. Nil when it is in none, or
@@ -71,18 +69,18 @@ local function take(a)
   redis.call('ZADD', q .. 'lease', math.floor(now / 1000000) + ARGV[1], id)
   redis.call('HSET', rec, 's', 'running', 'st', started, 'n', attempt)
   begin_run(a, now)
-  -- The last job's taker need not look again before it waits: this was the look.
+  -- Whoever takes the last job need not poll again before it waits: this was the poll.
   local more = redis.call('EXISTS', unpack(KEYS, 4))
   if more == 0 then
-    found_none(free - 1)
+    drained(free - 1)
   elseif channel ~= '' then
     redis.call('ZREM', KEYS[2], channel)
   end
-  return {msg, id, pending, f[2] or '', started, attempt, f[4] or '', f[5] or '', more}
+  return {'job', msg, id, pending, f[2] or '', started, attempt, f[4] or '', f[5] or '', more}
 end
 
 -- The first share in turn that may have the slot. Those that may not say how long it is kept.
-local function look()
+local function first_in_turn()
   local wait, candidates = nil, redis.call('ZRANGE', turns, 0, 15)
   for _, share in ipairs(candidates) do
     local a = account(book, share)
@@ -102,18 +100,15 @@ local function look()
   return nil, wait
 end
 
-local job, wait = look()
-if not job and not wait then
-  -- Something waits, and the book does not say so: it came by another way, or its queue was paused.
-  audit(book, {unpack(KEYS, 4)}, now)
-  job, wait = look()
-end
+local job, wait = first_in_turn()
 if job then return job end
 if wait then
-  -- With anything waiting nobody is handed a job: the next look is this worker's own.
+  -- With anything waiting nobody is dispatched a job: the next poll is this worker's own.
   redis.call('DEL', KEYS[1])
   if channel ~= '' then redis.call('ZREM', KEYS[2], channel) end
-  return {started, coming, 0, math.ceil(wait)}
+  return {'kept', started, on_the_way, math.ceil(wait)}
 end
-found_none(free)
-return {started, coming}
+-- What waits and is not in the book came by another way, or its queue was paused. In a paused one it stays when the book is made anew.
+if ARGV[6] ~= '1' and redis.call('EXISTS', unpack(KEYS, 4)) > 0 then return {'wrong book', started, on_the_way, 0} end
+drained(free)
+return {'none', started, on_the_way, 0}

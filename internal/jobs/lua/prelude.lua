@@ -9,8 +9,9 @@
 --       stdout, stderr and result
 --   safepy:{<lane>}:recent    job ids by creation, for listing
 -- Without a cluster there are besides
---   safepy:free               the workers that have found nothing waiting: their channels by how many slots they have free
---   safepy:worker:<uuid>      how many jobs have been handed to a worker, on the channel of the same name
+--   safepy:bell               the wake-up list: tokens that wake workers, each the pending list that a job is in
+--   safepy:free               the list of free workers, that have found nothing waiting: their channels by how many slots they have free
+--   safepy:worker:<uuid>      how many jobs have been dispatched to a worker, on the channel of the same name
 
 local function queue_of(pending) return string.sub(pending, 1, -8) end
 
@@ -29,9 +30,9 @@ local function count(rec, field, by)
   return type(n) == 'number' and n
 end
 
-local function wake(bell, pending)
-  -- One token per job: whoever takes one looks at the queues once. More than a thousand would only be looked at in vain.
-  if redis.call('LLEN', bell) < 1024 then redis.call('RPUSH', bell, pending) end
+local function wake(wakeups, pending)
+  -- One token per job: whoever takes one polls the queues once. More than a thousand would only be polled for in vain.
+  if redis.call('RPUSH', wakeups, pending) > 1024 then redis.call('RPOP', wakeups) end
 end
 
 -- Tells everybody who asked. The document travels along when it is small, which saves them the read.

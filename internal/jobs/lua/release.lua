@@ -1,5 +1,5 @@
 -- Gives a running job back.
--- KEYS: pending list, bell, book of shares
+-- KEYS: pending list, wake-up list, book of shares
 -- ARGV: id, 'lost' when it counts as that, 'unbegun' when no attempt was made, how often it may be lost, error code, error message, when
 --   the run started that is given back, or '' for whichever
 -- Said again, since the answer was lost, it must not take the job from who has it by then.

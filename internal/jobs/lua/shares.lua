@@ -33,9 +33,8 @@ local audit_every = 30000000
 -- What a run is charged at most, whatever a damaged record says of when it began.
 local longest_run = 3600000000
 
-local priorities = {'high', 'default', 'low'}
--- Which priority of a share is asked first, job after job; what is not there falls to the next in rank.
-local schedule = {1, 2, 1, 1, 3, 1, 2, 1, 1, 2}
+-- Of Go's are priorities, the names in the order of their rank, and schedule: which rank of a share is asked first, job after job. What is
+-- not there falls to the next in rank.
 
 local function turns_of(book) return string.sub(book, 1, -7) .. 'turns' end
 local function list_of(book, share, priority) return string.sub(book, 1, -7) .. 'waiting:' .. share .. ':' .. priority end

@@ -1,7 +1,7 @@
 -- Takes a job away from the worker that has it: back to the head of its queue, or to its end when it was lost too often. The slot time
 -- that it has had is its client's, unless it was never begun.
 -- Returns the state it is in now, or nothing when it was no longer active.
-local function take_back(book, pending, bell, id, as, limit, code, message)
+local function take_back(book, pending, wakeups, id, as, limit, code, message)
   local q, rec = queue_of(pending), record_of(id)
   redis.call('ZREM', q .. 'lease', id)
   if redis.call('LREM', q .. 'active', 1, id) == 0 then return false end
@@ -24,6 +24,6 @@ local function take_back(book, pending, bell, id, as, limit, code, message)
   redis.call('RPUSH', pending, id)
   enqueue(a, id, pending, true)
   settle(a)
-  wake(bell, pending)
+  wake(wakeups, pending)
   return 'queued'
 end

@@ -1,8 +1,9 @@
-package jobs
+// Package redisconn opens the connection to Redis from its URL, and says whether the Redis behind it can hold a queue. It knows
+// nothing of what is kept there.
+package redisconn
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,17 +15,16 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// How long a Redis that does not answer is waited for. A submission gives up after answerWithin whatever these say.
+// How long a Redis that does not answer is waited for.
 const (
-	dialTimeout  = time.Second
-	readTimeout  = 3 * time.Second
-	answerWithin = 1500 * time.Millisecond
+	dialTimeout = time.Second
+	readTimeout = 3 * time.Second
 )
 
 // protocol is RESP2: with RESP3 the client looks for notifications before each reply, which nothing here asks for.
 const protocol = 2
 
-// OpenRedis makes a client for redis://, rediss://, unix://, redis-sentinel://, rediss-sentinel://, redis-cluster:// and
+// Open makes a client for redis://, rediss://, unix://, redis-sentinel://, rediss-sentinel://, redis-cluster:// and
 // rediss-cluster:// with user:password@ and go-redis' query options. Sentinels and cluster nodes are a comma-separated list
 // of host:port; a sentinel URL names its master and database in the path:
 //
@@ -32,7 +32,7 @@ const protocol = 2
 //	redis-cluster://n1:6379,n2:6379,n3:6379
 //
 // It does not connect. User and password of a sentinel URL are those of the master.
-func OpenRedis(rawURL string) (redis.UniversalClient, error) {
+func Open(rawURL string) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
 		return nil, errors.New("redis url: want redis://, rediss://, redis-sentinel://, redis-cluster:// or unix://")
@@ -53,9 +53,7 @@ func openSingle(rawURL string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, hidePassword(err, rawURL)
 	}
-	o.ContextTimeoutEnabled = true
-	setDefaults(&o.DialTimeout, &o.ReadTimeout, &o.PoolSize, &o.DialerRetries, &o.Protocol)
-	o.MaintNotificationsConfig = noMaintenance()
+	Configure(o)
 	return redis.NewClient(o), nil
 }
 
@@ -148,55 +146,23 @@ func hidePassword(err error, rawURL string) error {
 	return fmt.Errorf("redis url: %w", err)
 }
 
+// Configure fills in what is not set in the options of one Redis, for whoever makes them without a URL.
+func Configure(o *redis.Options) {
+	o.ContextTimeoutEnabled = true
+	setDefaults(&o.DialTimeout, &o.ReadTimeout, &o.PoolSize, &o.DialerRetries, &o.Protocol)
+	o.MaintNotificationsConfig = noMaintenance()
+}
+
 // setDefaults fills in what a URL has not set; go-redis has three kinds of options, with the same fields.
 func setDefaults(dial, read *time.Duration, pool, retries, resp *int) {
 	*dial, *read = cmp.Or(*dial, dialTimeout), cmp.Or(*read, readTimeout)
 	*pool, *retries, *resp = cmp.Or(*pool, poolSize()), cmp.Or(*retries, 1), cmp.Or(*resp, protocol)
 }
 
-// poolSize leaves room for the connections that are parked on a bell and for those that listen.
+// poolSize leaves room for the connections that wait in a blocking command and for those that are subscribed to a channel.
 func poolSize() int { return 16 + 10*runtime.GOMAXPROCS(0) }
 
 // noMaintenance: the hand-over notices of one vendor's cloud cost every other Redis an error per connection.
 func noMaintenance() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-}
-
-// CheckRedis reports why this Redis cannot hold the queue: it does not answer, it is too old, or it would evict keys when
-// full, which loses accepted jobs silently. A Redis that does not tell its policy (managed ones forbid CONFIG and may omit
-// it from INFO) is accepted. The error is ErrUnavailable, too, when it may be another one in a moment.
-func CheckRedis(ctx context.Context, rdb redis.UniversalClient) error {
-	if c, ok := rdb.(*redis.ClusterClient); ok {
-		return awayOr(c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return checkNode(ctx, node) }))
-	}
-	return awayOr(checkNode(ctx, rdb))
-}
-
-func checkNode(ctx context.Context, rdb redis.UniversalClient) error {
-	if err := rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
-	info, err := rdb.Info(ctx, "memory").Result()
-	if err != nil {
-		info = ""
-	}
-	policy := infoField(info, "maxmemory_policy")
-	if policy == "" {
-		if m, err := rdb.ConfigGet(ctx, "maxmemory-policy").Result(); err == nil {
-			policy = m["maxmemory-policy"]
-		}
-	}
-	if policy != "" && policy != "noeviction" {
-		return unfit("redis: maxmemory-policy is " + policy + ", which loses jobs when memory is full; set it to noeviction")
-	}
-	return nil
-}
-
-func infoField(info, name string) string {
-	for line := range strings.Lines(info) {
-		if v, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
 }

@@ -24,7 +24,7 @@ func inList(t *testing.T, rdb redis.UniversalClient) string {
 	return free[0].Member.(string)
 }
 
-// waiting is a broker that listens and has found nothing to do: what it is handed nobody runs.
+// waiting is a broker that listens and has found nothing to do: what it is dispatched nobody runs.
 func waiting(t *testing.T, rdb redis.UniversalClient, y layout, slots int) *broker {
 	t.Helper()
 	b, _ := waitingUntil(t, rdb, y, slots)
@@ -46,21 +46,34 @@ func waitingUntil(t *testing.T, rdb redis.UniversalClient, y layout, slots int) 
 		<-done
 	}
 	t.Cleanup(leave)
-	eventually(t, 10*time.Second, "the worker listens", func() bool { return b.handout.current() != "" })
-	if taken, err := b.pick(ctx); taken != nil || err != nil {
-		t.Fatalf("%v, %v", taken, err)
+	eventually(t, 10*time.Second, "the worker listens", func() bool { return b.slots.listensOn() != "" })
+	if err := b.poll(ctx); err != nil {
+		t.Fatal(err)
 	}
 	return b, leave
 }
 
-func handed(t *testing.T, b *broker) *claim {
+func dispatched(t *testing.T, b *broker) *claim {
 	t.Helper()
 	var c *claim
-	eventually(t, 10*time.Second, "the job is handed over", func() bool {
-		c = b.handout.take()
+	eventually(t, 10*time.Second, "the job is dispatched", func() bool {
+		c = b.slots.next().begin
 		return c != nil
 	})
 	return c
+}
+
+func listed(b *broker) bool {
+	b.slots.mu.Lock()
+	defer b.slots.mu.Unlock()
+	return b.slots.listed
+}
+
+// arrivals counts the jobs that came on the worker's channel.
+func arrivals(b *broker) int {
+	b.slots.mu.Lock()
+	defer b.slots.mu.Unlock()
+	return b.slots.arrived
 }
 
 func queued(t *testing.T, q *Queue, id string) {
@@ -80,7 +93,7 @@ func doneAtOnce(t *testing.T, q *Queue, ids ...string) {
 	}
 }
 
-func TestHandedOver(t *testing.T) {
+func TestDispatched(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
 	b := waiting(t, rdb, q.layout, 1)
@@ -89,8 +102,9 @@ func TestHandedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := submit(t, q, "y", SubmitOptions{})
-	c := handed(t, b)
-	if c.id != j.ID || c.client != "ann" || c.attempt != 1 || !strings.Contains(c.request, `x\n1 2`) || !c.created.Equal(j.CreatedAt) || !c.started.Equal(c.created) {
+	c := dispatched(t, b)
+	if c.id != j.ID || c.client != "ann" || c.attempt != 1 || !strings.Contains(c.request, `x\n1 2`) || !c.created.Equal(j.CreatedAt) ||
+		!c.started.Equal(c.created) {
 		t.Errorf("%+v", c)
 	}
 	got, err := q.Get(context.Background(), j.ID)
@@ -115,7 +129,7 @@ func TestFreeOnce(t *testing.T) {
 	q := newTestQueue(t, rdb, QueueOptions{})
 	b := waiting(t, rdb, q.layout, 2)
 	j := submit(t, q, "x", SubmitOptions{})
-	c := handed(t, b)
+	c := dispatched(t, b)
 	doc, apart, err := encodeDocument(document(c, Completed, &Outcome{Result: json.RawMessage("1")}, time.Now()))
 	if err != nil {
 		t.Fatal(err)
@@ -125,11 +139,11 @@ func TestFreeOnce(t *testing.T) {
 		if won != (i == 0) || err != nil {
 			t.Errorf("%v, %v", won, err)
 		}
-		if free := rdb.ZScore(context.Background(), globalFree, b.handout.current()).Val(); free != 2 {
+		if free := rdb.ZScore(context.Background(), globalFree, b.slots.listensOn()).Val(); free != 2 {
 			t.Errorf("%v slots are free", free)
 		}
 	}
-	if b.handout.isSure() {
+	if listed(b) {
 		t.Error("the later answers did not say that the worker has become free by them")
 	}
 	if got, err := q.Get(context.Background(), j.ID); err != nil || got.Status != Completed {
@@ -137,8 +151,8 @@ func TestFreeOnce(t *testing.T) {
 	}
 }
 
-// TestNotHandedOver: these wait in their queues, though a worker has free slots.
-func TestNotHandedOver(t *testing.T) {
+// TestNotDispatched: these wait in their queues, though a worker has free slots.
+func TestNotDispatched(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
 	b := waiting(t, rdb, q.layout, 4)
@@ -149,16 +163,16 @@ func TestNotHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := submit(t, q, strings.Repeat("#", maxHanded), SubmitOptions{})
+	long := submit(t, q, strings.Repeat("#", maxDispatched), SubmitOptions{})
 	queued(t, q, paused.ID)
 	queued(t, q, long.ID)
-	if c := b.handout.take(); c != nil {
-		t.Errorf("%s was handed over", c.id)
+	if c := b.slots.next().begin; c != nil {
+		t.Errorf("%s was dispatched", c.id)
 	}
 }
 
-// TestHandedToNobody: a worker that is gone is taken off the list by the first job for it, which another one gets.
-func TestHandedToNobody(t *testing.T) {
+// TestDispatchedToNobody: a worker that is gone is taken off the list by the first job for it, which another one gets.
+func TestDispatchedToNobody(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
 	ctx := context.Background()
@@ -179,20 +193,20 @@ func TestHandedToNobody(t *testing.T) {
 	}
 }
 
-// TestWithdraw: what a stopping worker was handed is there for others at once, and so is what still comes.
+// TestWithdraw: what a stopping worker was dispatched is there for others at once, and so is what still comes.
 func TestWithdraw(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
 	b, leave := waitingUntil(t, rdb, q.layout, 2)
 	ctx := context.Background()
 	first := submit(t, q, "x", SubmitOptions{Reply: true})
-	eventually(t, 10*time.Second, "the job is handed over", func() bool { return b.standing().heard == 1 })
-	b.park.release()
+	eventually(t, 10*time.Second, "the job is dispatched", func() bool { return arrivals(b) == 1 })
+	b.waiter.release()
 	late := submit(t, q, "y", SubmitOptions{Reply: true})
 	queued(t, q, late.ID)
-	channel := b.handout.current()
+	channel := b.slots.listensOn()
 	leave()
-	if err := b.leaveHandout(ctx); err != nil {
+	if err := b.leaveUnbegun(ctx); err != nil {
 		t.Fatal(err)
 	}
 	queued(t, q, first.ID)
@@ -209,12 +223,12 @@ func TestLateDelivery(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
 	b := waiting(t, rdb, q.layout, 2)
-	b.mu.Lock()
-	b.ahead += 2 * staleDelivery
-	b.mu.Unlock()
+	b.slots.mu.Lock()
+	b.slots.ahead += 2 * staleDelivery
+	b.slots.mu.Unlock()
 	j := submit(t, q, "x", SubmitOptions{Reply: true})
 	queued(t, q, j.ID)
-	if c := b.handout.take(); c != nil {
+	if c := b.slots.next().begin; c != nil {
 		t.Errorf("%s was taken", c.id)
 	}
 	serve(t, rdb, runnerFunc(echo), ServerOptions{})
@@ -228,13 +242,15 @@ func TestReturnedTwice(t *testing.T) {
 	b := waiting(t, rdb, q.layout, 1)
 	ctx := context.Background()
 	j := submit(t, q, "x", SubmitOptions{})
-	c := handed(t, b)
+	c := dispatched(t, b)
 	if err := b.returned(ctx, c); err != nil {
 		t.Fatal(err)
 	}
-	taken, err := b.pick(ctx)
-	if err != nil || len(taken) != 1 || taken[0].id != j.ID || taken[0].attempt != 1 {
-		t.Fatalf("%v, %v", taken, err)
+	if err := b.poll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if c := b.slots.next().begin; c == nil || c.id != j.ID || c.attempt != 1 {
+		t.Fatalf("%+v", c)
 	}
 	if err := b.returned(ctx, c); err != nil {
 		t.Fatal(err)
@@ -244,8 +260,8 @@ func TestReturnedTwice(t *testing.T) {
 	}
 }
 
-// TestHandedTooMany: a list that is wrong costs no job its time.
-func TestHandedTooMany(t *testing.T) {
+// TestDispatchedTooMany: a list that is wrong costs no job its time.
+func TestDispatchedTooMany(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
 	run := newBlocking()
@@ -347,18 +363,20 @@ func TestLostOnTheWay(t *testing.T) {
 
 func TestParseDelivery(t *testing.T) {
 	c, err := parseDelivery("1 2 3 16 5 0\nmidlst1700000000000001{\"a\"}")
-	if err != nil || c.msg != "m" || c.id != "id" || c.pending != "lst" || c.created.UnixMicro() != 1700000000000001 || c.request != `{"a"}` || c.client != "" {
+	if err != nil || c.msg != "m" || c.id != "id" || c.pending != "lst" || c.created.UnixMicro() != 1700000000000001 ||
+		c.request != `{"a"}` || c.client != "" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	for _, text := range []string{"", "\n", "1\nx", "1 2 3 16 5 0\nmid", "1 1 1 1 1 1\nabcxef", "1 1 1 1 1 1\nabc1efg", "1 1 1 1 1 -1\nabc1e", "x"} {
+	for _, text := range []string{"", "\n", "1\nx", "1 2 3 16 5 0\nmid", "1 1 1 1 1 1\nabcxef", "1 1 1 1 1 1\nabc1efg",
+		"1 1 1 1 1 -1\nabc1e", "x"} {
 		if c, err := parseDelivery(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, c)
 		}
 	}
 }
 
-// TestRefusedIsNotHandedOver: what Redis does not accept, nobody runs.
-func TestRefusedIsNotHandedOver(t *testing.T) {
+// TestRefusedIsNotDispatched: what Redis does not accept, nobody runs.
+func TestRefusedIsNotDispatched(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		begin, end []any
@@ -382,25 +400,25 @@ func TestRefusedIsNotHandedOver(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Messages come in order: whatever was said of the refused job is before this one's.
-			eventually(t, 10*time.Second, "a job is handed over", func() bool {
-				if b.handout.current() == "" {
+			eventually(t, 10*time.Second, "a job is dispatched", func() bool {
+				if b.slots.listensOn() == "" {
 					return false // a replica that becomes a master ends connections
 				}
-				if _, err := b.pick(ctx); err != nil {
+				if err := b.poll(ctx); err != nil {
 					return false
 				}
 				j := submit(t, q, "accepted", SubmitOptions{})
 				got, err := q.Get(ctx, j.ID)
 				return err == nil && got.Status == Running
 			})
-			if c := handed(t, b); !strings.Contains(c.request, "accepted") {
-				t.Errorf("%s was handed over", c.request)
+			if c := dispatched(t, b); !strings.Contains(c.request, "accepted") {
+				t.Errorf("%s was dispatched", c.request)
 			}
 		})
 	}
 }
 
-// TestSilentWorker: one that listens and has not said for long that it is there is handed nothing.
+// TestSilentWorker: one that listens and has not said for long that it is there is dispatched nothing.
 func TestSilentWorker(t *testing.T) {
 	rdb := startRedis(t).client()
 	q := newTestQueue(t, rdb, QueueOptions{})
@@ -427,7 +445,7 @@ func TestSilentWorker(t *testing.T) {
 	}
 }
 
-// TestBothWays: jobs that are handed over and jobs that wait in their queues keep none of one another.
+// TestBothWays: jobs that are dispatched and jobs that wait in their queues keep none of one another.
 func TestBothWays(t *testing.T) {
 	s := startRedis(t)
 	q := newTestQueue(t, s.client(), QueueOptions{})
@@ -440,7 +458,7 @@ func TestBothWays(t *testing.T) {
 			for i := range 60 {
 				script := fmt.Sprint(c, "-", i)
 				if (c+i)%2 == 0 {
-					script = strings.Repeat("#", maxHanded)
+					script = strings.Repeat("#", maxDispatched)
 				}
 				began := time.Now()
 				j, err := q.Submit(context.Background(), &Request{Script: script}, SubmitOptions{Reply: true})

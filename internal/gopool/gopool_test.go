@@ -1,20 +1,20 @@
-package crew_test
+package gopool_test
 
 import (
 	"runtime"
 	"testing"
 	"testing/synctest"
 
-	"safepy/internal/crew"
+	"safepy/internal/gopool"
 )
 
-func TestCrew(t *testing.T) {
+func TestPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := crew.New()
+		p := gopool.New()
 		before := runtime.NumGoroutine()
 		hold, ran := make(chan struct{}), 0
 		for range 3 {
-			c.Go(func() { <-hold; ran++ })
+			p.Go(func() { <-hold; ran++ })
 			synctest.Wait()
 		}
 		if n := runtime.NumGoroutine() - before; n != 3 {
@@ -25,22 +25,22 @@ func TestCrew(t *testing.T) {
 			synctest.Wait()
 		}
 		for range 5 {
-			c.Go(func() { ran++ })
+			p.Go(func() { ran++ })
 			synctest.Wait()
 		}
 		if n := runtime.NumGoroutine() - before; n != 3 || ran != 8 {
 			t.Errorf("%d goroutines, %d functions have run, want 3 and 8", n, ran)
 		}
-		c.Go(func() { <-hold; ran++ })
+		p.Go(func() { <-hold; ran++ })
 		synctest.Wait()
-		c.Close()
+		p.Close()
 		synctest.Wait()
 		if n := runtime.NumGoroutine() - before; n != 1 {
 			t.Errorf("%d goroutines are left beside the busy one", n-1)
 		}
 		close(hold)
 		synctest.Wait()
-		c.Go(func() { ran++ })
+		p.Go(func() { ran++ })
 		synctest.Wait()
 		if n := runtime.NumGoroutine() - before; n != 0 || ran != 10 {
 			t.Errorf("%d goroutines are left, %d functions have run, want none and 10", n, ran)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestSpareGoesBack: what a stopping worker has taken beyond what it can begin is there for others at once.
-func TestSpareGoesBack(t *testing.T) {
+// TestPrefetchedGoBack: what a stopping worker has taken beyond what it can begin is there for others at once.
+func TestPrefetchedGoBack(t *testing.T) {
 	s := startRedis(t)
 	rdb := s.client()
 	q := newTestQueue(t, rdb, QueueOptions{})
@@ -17,14 +17,12 @@ func TestSpareGoesBack(t *testing.T) {
 	}
 	b := newBroker(rdb, q.layout, 8, testLog(t))
 	ctx := context.Background()
-	for len(b.spare) < 3 {
-		taken, err := b.pick(ctx)
-		if err != nil || len(taken) == 0 {
-			t.Fatalf("%d taken, %v", len(taken), err)
+	for had := 0; had < 3; had = len(b.slots.prefetched) {
+		if err := b.poll(ctx); err != nil || len(b.slots.prefetched) == had {
+			t.Fatalf("%d taken, %v", len(b.slots.prefetched), err)
 		}
-		b.spare = append(b.spare, taken...)
 	}
-	if err := b.leaveSpare(ctx); err != nil {
+	if err := b.leaveUnbegun(ctx); err != nil {
 		t.Fatal(err)
 	}
 	serve(t, s.client(), runnerFunc(echo), ServerOptions{})

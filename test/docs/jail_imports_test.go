@@ -16,7 +16,7 @@ func TestJailImports(t *testing.T) {
 	allowed := map[string][]string{
 		jail: {
 			jail + "/seccomp", jail + "/procfs", jail + "/cgroup", jail + "/diskquota", jail + "/launch",
-			"safepy/internal/crew", "safepy/internal/jobpath",
+			"safepy/internal/gopool", "safepy/internal/jobpath", "safepy/internal/jsondepth",
 		},
 		jail + "/seccomp":   {},
 		jail + "/procfs":    {},

@@ -1,4 +1,4 @@
-package jobs
+package redisconn
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// LogRedis hands go-redis' own log lines to log, for the whole process: for its main to call, once. What they tell of (each
+// SetLogger hands go-redis' own log lines to log, for the whole process: for its main to call, once. What they tell of (each
 // failed dial) is reported by whoever asked Redis for something, too, so they are detail.
-func LogRedis(log *slog.Logger) { redis.SetLogger(redisLog{log}) }
+func SetLogger(log *slog.Logger) { redis.SetLogger(redisLog{log}) }
 
 type redisLog struct{ log *slog.Logger }
 
