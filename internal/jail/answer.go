@@ -14,7 +14,7 @@ import (
 	"safepy/internal/jsondepth"
 )
 
-// header is the first line of what a child sends back, after the byte that says it is walled. It is the job's own word.
+// header is the first line of what a child sends back, after the byte that says it is sandboxed. It is the job's own word.
 type header struct {
 	Error *Failure `json:"error"`
 	Files fileList `json:"files"`

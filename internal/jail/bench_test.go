@@ -21,7 +21,8 @@ func BenchmarkPool(b *testing.B) {
 	scripts := []struct{ name, script string }{
 		{"hello", "def main():\n    return {'message': 'Hello, World!'}\n"},
 		{"numpy", "import numpy as np\ndef main():\n    return {'mean': np.mean([1, 2, 3]), 'std': np.std([1, 2, 3])}\n"},
-		{"pandas", "import pandas as pd\ndef main():\n    df = pd.DataFrame({'A': [1, 2, 3], 'B': [4, 5, 6]})\n    return {'sum': df.sum().to_dict(), 'mean': df.mean().to_dict()}\n"},
+		{"pandas", "import pandas as pd\ndef main():\n    df = pd.DataFrame({'A': [1, 2, 3], 'B': [4, 5, 6]})\n" +
+			"    return {'sum': df.sum().to_dict(), 'mean': df.mean().to_dict()}\n"},
 	}
 	for _, slots := range []int{1, 2} {
 		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {

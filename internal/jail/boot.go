@@ -15,7 +15,8 @@ var runnerFiles embed.FS
 
 // runnerModules in the order in which they import one another; boot.py receives them.
 var runnerModules = []string{
-	"linux", "memory", "denied", "modules", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files", "holder", "machine",
+	"linux", "memory", "denied", "modules", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files",
+	"holder", "machine",
 	"streams", "ending", "script", "job", "libraries", "rehearse", "server",
 }
 
@@ -66,8 +67,9 @@ func (x *experience) used(preload []string, arenas int) {
 	x.arenas[strings.Join(preload, ",")] = arenas
 }
 
-// boot sends the settings and the runner, and waits for the libraries to be loaded. A jail that gives way does so until v.comeBack is called.
-func (v *server) boot(p *plan, s settings, giveWay bool) error {
+// boot sends the settings and the runner, and waits for the libraries to be loaded. A start at low priority has
+// it until v.restorePriority is called.
+func (v *server) boot(p *plan, s settings, lowPriority bool) error {
 	v.control.SetDeadline(time.Now().Add(startTimeout))
 	defer v.control.SetDeadline(time.Time{})
 	up, err := v.receive()
@@ -78,8 +80,8 @@ func (v *server) boot(p *plan, s settings, giveWay bool) error {
 		return errors.New("the jail's python cannot be seen from here")
 	}
 	v.pid = up.pid
-	if giveWay {
-		v.comeBack = lowerPriority(v.pid, givenWayAtMost)
+	if lowPriority {
+		v.restorePriority = lowerPriority(v.pid, lowPriorityAtMost)
 	}
 	code, arenas := p.experience.forStart(s.Preload)
 	if s.Once {

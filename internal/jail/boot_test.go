@@ -8,7 +8,7 @@ import (
 // TestExperience: a jail starts with what those before it have found out.
 func TestExperience(t *testing.T) {
 	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, p *plan) {
-		p.study = p.level == Namespaces
+		p.profile = p.level == Namespaces
 		code, arenas := p.experience.forStart(nil)
 		if code == nil {
 			t.Fatal("the first start has left no code")

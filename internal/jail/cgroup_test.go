@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -9,8 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/cgroup"
 )
 
 // cgroupPool opens a pool whose jails' memory and processes a cgroup bounds, or skips the test.
@@ -35,7 +41,7 @@ func cgroupPool(t *testing.T, c Config) *Pool {
 // withoutLook lifts the memory limit of every job to come, so that only the cgroup bounds its memory.
 func withoutLook(p *Pool) {
 	p.work.Wait() // until every jail is idle
-	for _, r := range p.racks() {
+	for _, r := range p.warmPools() {
 		r.mu.Lock()
 		for _, v := range r.idle {
 			v.limits.MemoryMB = 64 << 10
@@ -63,7 +69,7 @@ func wantResult(t *testing.T, p *Pool, script, want string) {
 // servers are the pids of the fork servers that are idle.
 func servers(p *Pool) []int {
 	var all []int
-	for _, r := range p.racks() {
+	for _, r := range p.warmPools() {
 		r.mu.Lock()
 		for _, v := range r.idle {
 			all = append(all, v.pid)
@@ -80,8 +86,10 @@ func TestMemoryOfTheJail(t *testing.T) {
 		t.Run(string(b), func(t *testing.T) {
 			p := cgroupPool(t, Config{Backend: b, Preload: []string{"numpy"}})
 			for _, attack := range []struct{ name, script string }{
-				{"many mappings", "import mmap\ndef main():\n    all = []\n    while True:\n        m = mmap.mmap(-1, 1 << 20)\n        m.write(b'x' * (1 << 20))\n        all.append(m)\n"},
-				{"files and heap", "def main():\n    with open('f', 'wb') as f:\n        for _ in range(60):\n            f.write(b'x' * (1 << 20))\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n"},
+				{"many mappings", "import mmap\ndef main():\n    all = []\n    while True:\n        m = mmap.mmap(-1, 1 << 20)\n" +
+					"        m.write(b'x' * (1 << 20))\n        all.append(m)\n"},
+				{"files and heap", "def main():\n    with open('f', 'wb') as f:\n        for _ in range(60):\n" +
+					"            f.write(b'x' * (1 << 20))\n    all = []\n    while True:\n        all.append(b'y' * (1 << 20))\n"},
 				{"a library that is preloaded", "import numpy\ndef main():\n    all = []\n    while True:\n        all.append(numpy.ones(1 << 17))\n"},
 			} {
 				t.Run(attack.name, func(t *testing.T) {
@@ -108,7 +116,7 @@ func TestServerKilledForMemory(t *testing.T) {
 	p := cgroupPool(t, Config{})
 	withoutLook(p)
 	wantExposed(t, p) // else that may yet come after what follows
-	v := p.loaded.idle[0]
+	v := p.data.idle[0]
 	for pid, score := range map[int]string{v.pid: "1000", v.jobPID(): "0"} {
 		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte(score), 0); err != nil {
 			t.Skip("the kernel's choice cannot be changed here: ", err)
@@ -138,7 +146,7 @@ func TestMemoryAtLevelProcess(t *testing.T) {
 // wantExposed asks for idle jails' children to be what the kernel kills first.
 func wantExposed(t *testing.T, p *Pool) {
 	t.Helper()
-	for _, v := range p.loaded.idle {
+	for _, v := range p.data.idle {
 		for deadline := time.Now().Add(10 * time.Second); v.jobPID() == 0 && time.Now().Before(deadline); {
 			runtime.Gosched() // the word of the fork is on its way
 		}
@@ -186,13 +194,13 @@ def main():
 // What all processes of a jail may be is bounded, whatever their uid.
 func TestPidsAreBounded(t *testing.T) {
 	p := cgroupPool(t, Config{Limits: Limits{Threads: 5}})
-	v := p.loaded.idle[0]
+	v := p.data.idle[0]
 	eventually(t, "the server has said who its child is", func() bool { return v.jobPID() != 0 })
-	pids := v.cgroup.group.pids()
+	pids := processesIn(t, cgroupDir(t, v.pid, "pids"))
 	if len(pids) == 0 || !slices.Contains(pids, v.pid) || !slices.Contains(pids, v.jobPID()) {
 		t.Fatalf("the cgroup has %v; the server is %d and its child %d", pids, v.pid, v.jobPID())
 	}
-	text, err := os.ReadFile(filepath.Join(directory(v, "pids"), "pids.max"))
+	text, err := os.ReadFile(filepath.Join(cgroupDir(t, v.pid, "pids"), "pids.max"))
 	// The threads, and eight: the server, the job's main thread, its holder, the next one, and up to four that have ended and are buried
 	// in a moment.
 	if err != nil || strings.TrimSpace(string(text)) != "13" {
@@ -216,65 +224,55 @@ def main():
 `, "5")
 }
 
-func directory(v *server, controller string) string {
-	switch g := v.cgroup.group.(type) {
-	case groupV1:
-		return g.hierarchy.dir(controller, g.name)
-	case groupV2:
-		return g.dir
+// cgroupDir is the directory of a process's cgroup.
+func cgroupDir(t *testing.T, pid int, controller string) string {
+	t.Helper()
+	at, err := cgroup.PlaceOf(strconv.Itoa(pid))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ""
+	return at.Dir(controller)
+}
+
+func processesIn(t *testing.T, dir string) (pids []int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range strings.Fields(string(text)) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
 }
 
 // A pool leaves nothing behind, and another pool of the same process is not in its way.
 func TestCgroupsGoWithThePool(t *testing.T) {
 	one := cgroupPool(t, Config{Slots: 2})
 	two := cgroupPool(t, Config{})
-	h := one.plan.cgroups.hierarchy
-	if jails := h.list(parentName()); len(jails) < 3 {
-		t.Fatalf("three jails have the cgroups %v", jails)
+	all := map[string]bool{}
+	for _, p := range []*Pool{one, two} {
+		for _, pid := range servers(p) {
+			all[cgroupDir(t, pid, "memory")] = true
+		}
+	}
+	var parent string
+	for dir := range all {
+		parent = filepath.Dir(dir)
+	}
+	if len(all) < 3 {
+		t.Fatalf("three jails have the cgroups %v", all)
 	}
 	one.Close()
 	wantResult(t, two, "def main(): return 1", "1")
 	two.Close()
-	if names := h.list(""); slices.Contains(names, parentName()) {
-		t.Errorf("%s is still there, with %v", parentName(), h.list(parentName()))
+	if left, err := os.ReadDir(parent); !os.IsNotExist(err) {
+		t.Errorf("%s is still there, with %v, %v", parent, left, err)
 	}
-}
-
-// A worker that was killed leaves its cgroups, and at worst a process in one.
-func TestLeftoversAreRemoved(t *testing.T) {
-	p := cgroupPool(t, Config{})
-	h := p.plan.cgroups.hierarchy
-	left := cgroupPrefix + "1-1" // pid 1 is somebody, but did not start at that time
-	orphan := exec.Command("/bin/sleep", "1000")
-	if err := orphan.Start(); err != nil {
-		t.Skip("no process can be started here: ", err)
-	}
-	g, err := h.make(left+"/7", bounds{pids: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.add(orphan.Process.Pid); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.make(left+"/8", bounds{memory: 1 << 20}); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- orphan.Wait() }()
-	removeLeftovers(h, p.log)
-	if err := <-ended; err == nil {
-		t.Error("the process that was left was not killed")
-	}
-	names := h.list("")
-	if slices.Contains(names, left) {
-		t.Errorf("%s is still there", left)
-	}
-	if !slices.Contains(names, parentName()) {
-		t.Error("the cgroups of this very process were taken for leftovers")
-	}
-	wantResult(t, p, "def main(): return 1", "1")
 }
 
 // A job has one core's worth of time, however many threads it has and cores there are.
@@ -283,7 +281,7 @@ func TestOneCore(t *testing.T) {
 	if by := p.Enforced().CPU; by.By == "" {
 		t.Skip("no cgroup bounds a jail's processor time here: ", by.Missing)
 	}
-	if dir := directory(p.loaded.idle[0], "cpu"); p.Enforced().CPU.By == "cgroup v1" {
+	if dir := cgroupDir(t, p.data.idle[0].pid, "cpu"); p.Enforced().CPU.By == "cgroup v1" {
 		wantFile(t, filepath.Join(dir, "cpu.cfs_quota_us"), "100000")
 	} else {
 		wantFile(t, filepath.Join(dir, "cpu.max"), "100000 100000")
@@ -321,15 +319,15 @@ def main():
 // A pool that must have cgroups either has them or says what is missing and what to do.
 func TestCgroupRequired(t *testing.T) {
 	there := cgroupPool(t, Config{})
-	if names, _ := there.plan.cgroups.missing(); len(names) > 0 {
+	if names, _ := there.Enforced().Missing(); len(names) > 0 {
 		t.Skip("no cgroup bounds this here: ", names)
 	}
 	p := cgroupPool(t, Config{Cgroup: CgroupRequired})
 	wantResult(t, p, "def main(): return 1", "1")
 
 	lacking := Control{Missing: "the pids controller is not delegated to /here"}
-	some := &cgroups{enforced: Enforcement{Memory: Control{By: "cgroup v2"}, Swap: Control{By: "cgroup v2"}, Pids: lacking, CPU: lacking}}
-	err := some.complete()
+	held := Control{By: "cgroup v2"}
+	err := complete(Enforcement{Memory: held, Swap: held, Pids: lacking, CPU: lacking})
 	for _, want := range []string{"JAIL_CGROUP is required", "no cgroup bounds pids, cpu here", lacking.Missing, "Delegate=yes"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error %v lacks %q", err, want)
@@ -345,10 +343,10 @@ func TestCgroupOff(t *testing.T) {
 		t.Skip("no jail can be made here: ", err)
 	}
 	defer p.Close()
-	if p.plan.cgroups.hierarchy != nil || p.loaded.idle[0].cgroup != nil {
+	if p.plan.cgroups.Available() || p.data.idle[0].cgroup != nil {
 		t.Error("there is a cgroup")
 	}
-	if names, _ := p.plan.cgroups.missing(); len(names) != 4 {
+	if names, _ := p.Enforced().Missing(); len(names) != 4 {
 		t.Errorf("only %v count as missing", names)
 	}
 	walls, err := p.Prove(t.Context())
@@ -359,5 +357,84 @@ func TestCgroupOff(t *testing.T) {
 		if strings.Contains(w.PromisedBy, "cgroup") {
 			t.Errorf("promised: %+v", w)
 		}
+	}
+}
+
+// helperTest runs one test of this program anew, in a process of its own kind.
+func helperTest(t *testing.T, name string, attr *syscall.SysProcAttr) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v")
+	cmd.Env = append(os.Environ(), "CGROUP_HELPER="+name)
+	cmd.SysProcAttr = attr
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	switch {
+	case errors.Is(err, unix.EPERM):
+		t.Skip("no such process can be started here: ", err)
+	case err != nil:
+		t.Fatal(err)
+	case strings.Contains(string(out), "--- SKIP"):
+		t.Skip("skipped in the process started for it; its output says why")
+	}
+}
+
+// A container mounts the cgroups read-only: jobs run all the same, and what is not enforced is said.
+func TestReadOnlyCgroups(t *testing.T) {
+	if os.Getenv("CGROUP_HELPER") != t.Name() {
+		helperTest(t, t.Name(), &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS})
+		return
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		before, after, _ := strings.Cut(line, " - ")
+		if strings.HasPrefix(after, "cgroup") {
+			if err := unix.Mount("", strings.Fields(before)[4], "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+				t.Skip("cgroups cannot be mounted read-only here: ", err)
+			}
+		}
+	}
+	wantUnbound(t, "read-only")
+}
+
+// Somebody with no privilege has no cgroup to write in, unless it was given to him.
+func TestUnprivilegedCgroups(t *testing.T) {
+	if os.Getenv("CGROUP_HELPER") != t.Name() {
+		if os.Geteuid() != 0 {
+			t.Skip("takes root, to become somebody else")
+		}
+		helperTest(t, t.Name(), &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
+		return
+	}
+	wantUnbound(t, "denied")
+}
+
+func wantUnbound(t *testing.T, because string) {
+	t.Helper()
+	var log strings.Builder
+	p, err := Open(t.Context(), Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Skip("no jail can be made here: ", err)
+	}
+	defer p.Close()
+	wantExposed(t, p)
+	for name, c := range map[string]Control{"memory": p.Enforced().Memory, "swap": p.Enforced().Swap, "pids": p.Enforced().Pids,
+		"cpu": p.Enforced().CPU} {
+		if c.By != "" || !strings.Contains(c.Missing, because) {
+			t.Errorf("%s: %+v, want it missing because of %q", name, c, because)
+		}
+	}
+	if strings.Count(log.String(), "level=WARN") != 1 || !strings.Contains(log.String(), because) {
+		t.Errorf("the log should warn once and say why: %s", &log)
+	}
+	wantResult(t, p, "def main(): return 1", "1")
+}
+
+func wantFile(t *testing.T, path, want string) {
+	t.Helper()
+	if text, err := os.ReadFile(path); err != nil || strings.TrimSpace(string(text)) != want {
+		t.Errorf("%s holds %q, %v; want %q", path, text, err, want)
 	}
 }

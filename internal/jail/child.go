@@ -16,8 +16,8 @@ type child struct {
 	stdin, job     *inlet
 	stdout, stderr *reader
 	result         *reader
-	// walled is closed at the first byte of the result, which the child sends from behind its walls, or at its end.
-	walled chan struct{}
+	// sandboxed is closed at the first byte of the result, which the child sends from behind its walls, or at its end.
+	sandboxed chan struct{}
 	// flooded receives one value for each stream that passes its bound.
 	flooded chan struct{}
 	// ordered is when its fork was asked for, from its server's start on.
@@ -45,12 +45,12 @@ func newChild(l Limits) (c *child, theirs []int, err error) {
 	}
 	// Refused where a user has many pipes; then it is slower.
 	_, _ = unix.FcntlInt(uintptr(theirs[1]), unix.F_SETPIPE_SZ, stdoutPipeBytes)
-	c = &child{stdin: &inlet{fd: ours[0]}, job: &inlet{fd: ours[3]}, walled: make(chan struct{}), flooded: make(chan struct{}, 3)}
+	c = &child{stdin: &inlet{fd: ours[0]}, job: &inlet{fd: ours[3]}, sandboxed: make(chan struct{}), flooded: make(chan struct{}, 3)}
 	flood := int64(l.OutputBytes) * FloodFactor
 	c.stdout = startReader(ours[1], l.OutputBytes, flood, c.flooded, nil)
 	c.stderr = startReader(ours[2], l.OutputBytes, flood, c.flooded, nil)
 	keep := l.ResultBytes + l.maxHeader() + traceSlack
-	c.result = startReader(ours[4], keep, int64(keep), c.flooded, c.walled)
+	c.result = startReader(ours[4], keep, int64(keep), c.flooded, c.sandboxed)
 	return c, theirs, nil
 }
 
@@ -128,12 +128,12 @@ func closeAll(fds []int) {
 	}
 }
 
-// failure is why the child could not be walled, or nil. Valid once walled is closed.
+// failure is why the child could not be sandboxed, or nil. Valid once sandboxed is closed.
 func (c *child) failure() error {
 	first := c.result.bytes()
 	switch {
 	case len(first) == 0:
-		return errors.New("the jail's child ended before it was walled")
+		return errors.New("the jail's child ended before it was sandboxed")
 	case first[0] == '!':
 		<-c.result.done
 		return fmt.Errorf("walls: %s", c.result.bytes()[1:])

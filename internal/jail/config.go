@@ -3,16 +3,18 @@ package jail
 import (
 	"log/slog"
 	"time"
+
+	"safepy/internal/jail/launch"
 )
 
 // Level is how far a jail is apart from its host.
-type Level string
+type Level = launch.Level
 
 const (
 	// Namespaces: user, pid, mount, network, ipc, uts and cgroup namespaces, fresh for every job.
-	Namespaces Level = "namespaces"
+	Namespaces = launch.Namespaces
 	// Process: the host allows no namespaces; a process of its own uid behind chroot, rlimits and seccomp, used once.
-	Process Level = "process"
+	Process = launch.Process
 )
 
 // CgroupUse says what becomes of a pool where cgroups cannot bound its jails.
@@ -38,11 +40,11 @@ const (
 )
 
 // Backend is the program that builds the jail.
-type Backend string
+type Backend = launch.Backend
 
 const (
-	Nsjail     Backend = "nsjail"
-	Bubblewrap Backend = "bubblewrap"
+	Nsjail     = launch.Nsjail
+	Bubblewrap = launch.Bubblewrap
 )
 
 // Config is what a Pool is made from. Every field has a default, given in its comment.
@@ -64,7 +66,7 @@ type Config struct {
 	// Slots is how many jobs run at once: 1.
 	Slots int
 	// Spare is how many jails of each kind there are beyond the slots: 0. A job that follows right behind another finds one, while what that
-	// one leaves is taken apart and the next process walled, which takes longer than a small job. It has no meaning where each jail
+	// one leaves is taken apart and the next process sandboxed, which takes longer than a small job. It has no meaning where each jail
 	// serves one job: there the next stands beside it anyhow.
 	Spare int
 	// MaxJobs and MaxAge retire a jail: 1000, 30 minutes. MaxJobs 1 gives every job a jail of its own.
@@ -101,6 +103,11 @@ type Limits struct {
 	// OpenFiles is RLIMIT_NOFILE: 256.
 	OpenFiles int
 }
+
+// filesPerMB is how many names a working directory has room for, at both levels.
+const filesPerMB = 64
+
+func (l Limits) diskNames() int { return l.DiskMB * filesPerMB }
 
 // FloodFactor times OutputBytes on one stream end a job: reading on would cost the host more than the script is worth.
 const FloodFactor = 64

@@ -58,7 +58,8 @@ class Named(str): ...
 
 for value in (
     {1: "a", "1": "b"}, {True: 1, "true": 2}, {None: 1, "null": 2}, {"x": {"{": "{"}, "y": {2.5: 1, "2.5": 2}}, [[({-1: 0, "-1": 1},)]],
-    {"a": 1, "b": [{"c": {}}, {"d": {0: 1, "0": 2}}]}, collections.OrderedDict({1: 1, "1": 2}), Own(), [Own()], {Named("1"): 1, 1: 2}, {float("nan"): 1, "null": 2},
+    {"a": 1, "b": [{"c": {}}, {"d": {0: 1, "0": 2}}]}, collections.OrderedDict({1: 1, "1": 2}), Own(), [Own()],
+    {Named("1"): 1, 1: 2}, {float("nan"): 1, "null": 2},
     {float("nan"): 1, float("inf"): 2}, {"{{{": {1: 1, "1": 1}},
 ):
     try:
@@ -69,7 +70,8 @@ for value in (
         raise AssertionError("%r became %s" % (value, text))
 for value, want in (
     ({1: 1, 2: {"1": 2}}, b'{"1":1,"2":{"1":2}}'), ({True: 1, 2: 3, None: 4, 1.5: 5}, b'{"true":1,"2":3,"null":4,"1.5":5}'),
-    ({"1": 1, "true": 2, "{": {}}, b'{"1":1,"true":2,"{":{}}'), ([{}, {1: 1}, {"1": 1}], b'[{},{"1":1},{"1":1}]'), ({1: 1, "2": 2}, b'{"1":1,"2":2}'),
+    ({"1": 1, "true": 2, "{": {}}, b'{"1":1,"true":2,"{":{}}'), ([{}, {1: 1}, {"1": 1}], b'[{},{"1":1},{"1":1}]'),
+    ({1: 1, "2": 2}, b'{"1":1,"2":2}'),
 ):
     assert encode.dumps(value) == want, encode.dumps(value)
 assert keys.labels(["a", "a", "a.1", "a"]) == ["a", "a.1", "a.1.1", "a.2"], keys.labels(["a", "a", "a.1", "a"])
@@ -129,7 +131,8 @@ def of(source):
         return hints.of(error, source)
 
 for source, part in (
-    ("open('/nowhere/at/all')", ""), ("raise OSError(28, 'mine')", ""), ("raise PermissionError(1, 'mine')", ""), ("raise ConnectionRefusedError", ""),
+    ("open('/nowhere/at/all')", ""), ("raise OSError(28, 'mine')", ""), ("raise PermissionError(1, 'mine')", ""),
+    ("raise ConnectionRefusedError", ""),
     ("raise EOFError('EOF when reading a line')", ""), ("raise RuntimeError(\"can't start new thread\")", ""),
     ("exec(\"raise RuntimeError(\\\"can't start new thread\\\")\")", "have 7 threads beside"),
     ("import no_such_thing", "no_such_thing is not installed"), ("import jsonn", "did you mean json"), ("from json import nothing", ""),

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // event is one message of the server. What comes with each job is a few words, the rest JSON.
@@ -45,9 +47,9 @@ type childEnd struct {
 // lost is that the server is gone, by its own word where it has said one.
 func (e event) lost() error {
 	if e.Error != "" {
-		return fmt.Errorf("%w: %s", errLost, e.Error)
+		return fmt.Errorf("%w: %s", errJailLost, e.Error)
 	}
-	return errLost
+	return errJailLost
 }
 
 func (v *server) receive() (event, error) {
@@ -96,6 +98,9 @@ func parseEvent(message []byte) (e event, err error) {
 	return e, err
 }
 
+// killedFirst is the OOM score of a job's process: the kernel kills it before the fork server, which may be larger, and before the worker.
+const killedFirst = 1000
+
 func (v *server) listen() {
 	defer close(v.events)
 	defer close(v.knows)
@@ -105,7 +110,7 @@ func (v *server) listen() {
 			return
 		}
 		if e.forked {
-			expose(e.pid)
+			procfs.SetOOMScore(e.pid, killedFirst)
 			v.forkedAt.Store(int64(time.Since(v.started)))
 			v.forked.Store(int64(e.pid))
 			select {

@@ -12,7 +12,8 @@ func TestParseEvent(t *testing.T) {
 		}
 	}
 	e, err := parseEvent([]byte("ended 139 1500 4096 700000"))
-	if want := (childEnd{status: 139, cpu: 1500 * time.Microsecond, maxRSS: 4096, namespaces: 700 * time.Microsecond}); err != nil || e.ended == nil || *e.ended != want {
+	if want := (childEnd{status: 139, cpu: 1500 * time.Microsecond, maxRSS: 4096, namespaces: 700 * time.Microsecond}); err != nil ||
+		e.ended == nil || *e.ended != want {
 		t.Errorf("%+v, %v, want %+v", e.ended, err, want)
 	}
 	if e, err := parseEvent([]byte("forked")); err != nil || !e.forked {

@@ -13,20 +13,21 @@ import (
 // TestFlavours: each script gets the jail that has what it reaches, and its own memory is all that counts.
 func TestFlavours(t *testing.T) {
 	eachPool(t, Config{Slots: 2, Preload: []string{AutoPreload}, Limits: Limits{Timeout: patience}}, func(t *testing.T, p *Pool) {
-		if !p.loaded.has([]string{"numpy", "pandas"}) || p.loaded.has([]string{"matplotlib"}) || p.plain.has([]string{"numpy"}) {
-			t.Errorf("loaded: %v, plain: %v", p.loaded.loaded, p.plain.loaded)
+		if !p.data.has([]string{"numpy", "pandas"}) || p.data.has([]string{"matplotlib"}) || p.plain.has([]string{"numpy"}) {
+			t.Errorf("loaded: %v, plain: %v", p.data.loaded, p.plain.loaded)
 		}
 		for _, c := range []struct {
 			needs  string
 			script string
 			files  []File
-			rack   *rack
+			pool   *warmPool
 		}{
 			{"", "import json\ndef main():\n    return 1\n", nil, p.plain},
-			{"numpy", "import numpy\ndef main():\n    return int(numpy.ones(1).sum())\n", nil, p.loaded},
+			{"numpy", "import numpy\ndef main():\n    return int(numpy.ones(1).sum())\n", nil, p.data},
 			{"pandas", "from helper import one\ndef main():\n    return one()\n",
-				[]File{{Path: "helper.py", Content: "import pandas as pd\ndef one():\n    return int(pd.Series([1]).sum())\n"}}, p.loaded},
-			{"matplotlib", "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1])\n    plt.savefig('x.png')\n    return len(plt.get_fignums())\n", nil, p.full},
+				[]File{{Path: "helper.py", Content: "import pandas as pd\ndef one():\n    return int(pd.Series([1]).sum())\n"}}, p.data},
+			{"matplotlib", "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1])\n    plt.savefig('x.png')\n" +
+				"    return len(plt.get_fignums())\n", nil, p.full},
 			{"scipy", "from scipy import stats\ndef main():\n    return round(stats.norm.cdf(9))\n", nil, p.full},
 			{"openpyxl", "import openpyxl\ndef main():\n    openpyxl.Workbook().save('x')\n    return 1\n", nil, p.full},
 			{"lxml", "import lxml.etree\ndef main():\n    return int(lxml.etree.fromstring('<a>1</a>').text)\n", nil, p.full},
@@ -38,7 +39,7 @@ func TestFlavours(t *testing.T) {
 				continue
 			}
 			j := Job{Script: c.script, Files: c.files, MemoryMB: 32}
-			if got := p.rackFor(&j); got != c.rack || j.allowanceMB != 0 {
+			if got := p.warmPoolFor(&j); got != c.pool || j.allowanceMB != 0 {
 				t.Errorf("%s: a jail with %v, %d MB allowed for", c.needs, got.preload.names, j.allowanceMB)
 			}
 			o, err := p.Run(t.Context(), j)
@@ -66,7 +67,7 @@ func TestImportsAreAllowedFor(t *testing.T) {
 			}
 		}
 		j := Job{Script: "import json\n"}
-		if p.rackFor(&j); j.allowanceMB != 0 {
+		if p.warmPoolFor(&j); j.allowanceMB != 0 {
 			t.Errorf("%d MB are allowed for the standard library", j.allowanceMB)
 		}
 	})
@@ -149,8 +150,8 @@ func TestPoolForOneJob(t *testing.T) {
 	installed := libraries{installed: setOf([]string{"numpy", "pandas", "scipy", "unknown"})}
 	newPool := func(j *Job) *Pool {
 		p := &Pool{config: Config{Slots: 1, Preload: []string{"numpy", "pandas", "scipy"}, For: j}, plan: &plan{libraries: installed}}
-		p.makeRacks()
-		for _, r := range p.racks() {
+		p.makeFlavours()
+		for _, r := range p.warmPools() {
 			r.loaded = setOf(r.preload.names)
 		}
 		return p
@@ -165,13 +166,13 @@ func TestPoolForOneJob(t *testing.T) {
 	} {
 		j := Job{Script: script}
 		forAll, forOne := newPool(nil), newPool(&j)
-		for _, r := range []*rack{forAll.rackFor(&j), forOne.rackFor(&j)} {
+		for _, r := range []*warmPool{forAll.warmPoolFor(&j), forOne.warmPoolFor(&j)} {
 			if got := strings.Join(r.preload.names, " "); got != names {
 				t.Errorf("%s: a jail with %q, want %q", script, got, names)
 			}
 		}
-		if n := len(forOne.racks()); n != 1 {
-			t.Errorf("%s: %d racks for one job", script, n)
+		if n := len(forOne.warmPools()); n != 1 {
+			t.Errorf("%s: %d warm pools for one job", script, n)
 		}
 	}
 }

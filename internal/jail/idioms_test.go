@@ -10,7 +10,8 @@ func TestIdioms(t *testing.T) {
 	eachPool(t, Config{Slots: 1, Preload: []string{"numpy"}}, func(t *testing.T, p *Pool) {
 		for _, c := range []struct{ name, script, stdout string }{
 			{"a daemon closes what it does not know", "import posix\ndef main():\n    posix.closerange(3, 4)\n    return 1", ""},
-			{"stdout anew", "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\ndef main():\n    print('kept')\n    return 1", "kept\n"},
+			{"stdout anew", "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\ndef main():\n    print('kept')\n" +
+				"    return 1", "kept\n"},
 			{"stdout is no stream", "import sys\nsys.stdout = sys.stderr = None\ndef main(): return 1", ""},
 		} {
 			for range 10 { // which of two things comes first is a matter of luck
@@ -21,7 +22,8 @@ func TestIdioms(t *testing.T) {
 			}
 		}
 		// As an archive does that has its folder's time in it.
-		o, err := p.Run(t.Context(), Job{Script: "import posix\ndef main():\n    open('new', 'w').write('n')\n    posix.utime('.', (0, 0))\n    return 1"})
+		o, err := p.Run(t.Context(), Job{Script: "import posix\ndef main():\n    open('new', 'w').write('n')\n    posix.utime('.', (0, 0))\n" +
+			"    return 1"})
 		if err != nil || o.Failure != nil || len(o.Files) != 1 {
 			t.Errorf("%v, %+v, files %v", err, o.Failure, o.Files)
 		}

@@ -100,7 +100,7 @@ type Outcome struct {
 
 // Usage is what the worker saw a job take.
 type Usage struct {
-	// Setup is the wait for a walled process, Wall the time from then to its end.
+	// Setup is the wait for a sandboxed process, Wall the time from then to its end.
 	Setup, Wall time.Duration
 	// CPU is user and system time of all of the job's threads.
 	CPU time.Duration
@@ -109,7 +109,7 @@ type Usage struct {
 	Making          Making
 }
 
-// Making is what it took to make the walled process that ran a job, nearly always before the job came.
+// Making is what it took to make the sandboxed process that ran a job, nearly always before the job came.
 type Making struct {
 	// Fork is from the order to fork to the server's word that it has, where the job is not the jail's own first process.
 	Fork time.Duration

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"safepy/internal/jail/procfs"
 	"safepy/internal/jobpath"
 )
 
@@ -53,7 +54,7 @@ func collect(directory *os.File, uid int, given []File, l Limits) (files []File,
 		}
 		found.given[f.Path] = content
 	}
-	asUser(uid, func() {
+	procfs.AsUser(uid, func() {
 		// The one that came along may not be read from, or only by its path.
 		fd, err := unix.Openat(int(directory.Fd()), ".", folderFlags, 0)
 		if err != nil {

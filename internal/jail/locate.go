@@ -8,11 +8,11 @@ import (
 )
 
 // What Python's fault handler writes: the frames of a thread, innermost first, behind a line that begins the thread's, with what the job
-// has sent before it was walled in front of the first.
+// has sent before it was sandboxed in front of the first.
 var (
-	frame  = regexp.MustCompile(`(?m)^  File "script\.py", line (\d+) in (.{1,200})$`)
-	thread = regexp.MustCompile(`(?m)^w?(?:Thread 0x[0-9a-f]{1,16}|Current thread 0x[0-9a-f]{1,16}|Stack) [^\n]{0,100}:$`)
-	atEnd  = regexp.MustCompile(`(?m)^  File "<runner/ending\.py>", line \d+ in (join_threads|run_handlers|release_names)$`)
+	stackFrame = regexp.MustCompile(`(?m)^  File "script\.py", line (\d+) in (.{1,200})$`)
+	thread     = regexp.MustCompile(`(?m)^w?(?:Thread 0x[0-9a-f]{1,16}|Current thread 0x[0-9a-f]{1,16}|Stack) [^\n]{0,100}:$`)
+	atEnd      = regexp.MustCompile(`(?m)^  File "<runner/ending\.py>", line \d+ in (join_threads|run_handlers|release_names)$`)
 )
 
 // stillThere is what a program whose main() has returned was still busy with, by the functions of ending.py.
@@ -36,7 +36,7 @@ func locate(f *Failure, sent []byte, script string) {
 			f.Message += ": " + after
 		}
 	}
-	frames := frame.FindAllSubmatch(said, 100)
+	frames := stackFrame.FindAllSubmatch(said, 100)
 	if len(frames) == 0 {
 		return
 	}
@@ -75,7 +75,7 @@ func afterMain(said []byte) (trace []byte, after string) {
 	for i, at := range starts[:len(starts)-1] {
 		section := said[at[0]:starts[i+1][0]]
 		own := atEnd.Match(section)
-		if own != (string(found[1]) == "join_threads") && frame.Match(section) {
+		if own != (string(found[1]) == "join_threads") && stackFrame.Match(section) {
 			return section, after
 		}
 	}

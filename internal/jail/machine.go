@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/launch"
 )
 
 // What ordinary code expects of a small machine beside Python and its libraries, and where it expects it: users, hosts, services, and
@@ -21,12 +23,6 @@ import (
 //
 //go:embed machine
 var machineFiles embed.FS
-
-// The one user of a jail, and its name for itself.
-const (
-	jobUser  = "user"
-	hostName = "jail"
-)
 
 // machine is a jail's files, links and pipes beside the host's: paths, and what is there.
 type machine struct {
@@ -65,9 +61,10 @@ func newMachine(l Limits, rlimits map[string]int64, environment []string, measur
 		limits = append(limits, limit{r.name, value, r.unit})
 	}
 	figures := map[string]any{
-		"User": jobUser, "UID": jobUID, "Home": "/tmp", "Host": hostName, "Environment": environment, "Limits": limits,
+		"User": launch.UserName, "UID": launch.JobUID, "Home": "/tmp", "Host": launch.HostName, "Environment": environment, "Limits": limits,
 		"Release": unix.ByteSliceToString(kernel.Release[:]), "Started": time.Now().Unix(),
-		"MemoryKB": l.MemoryMB << 10, "MemoryBytes": l.MemoryMB << 20, "DiskKB": l.DiskMB << 10, "OpenFiles": l.OpenFiles, "Processes": l.Threads + 1,
+		"MemoryKB": l.MemoryMB << 10, "MemoryBytes": l.MemoryMB << 20, "DiskKB": l.DiskMB << 10, "OpenFiles": l.OpenFiles,
+		"Processes": l.Threads + 1,
 	}
 	m := &machine{
 		Files: map[string]string{},

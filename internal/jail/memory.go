@@ -1,18 +1,15 @@
 package jail
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // memory bounds what a job's process has taken since it got its job, the same on every host: anonymous memory, shared or not, that is
@@ -22,7 +19,7 @@ import (
 type memory struct {
 	limit int64
 	// base is what the process had before its job; peak the most that it has been seen to have since.
-	base sizes
+	base procfs.Sizes
 	used int64
 	peak int64
 	// asked is what it had when it was asked where it is, 0 before.
@@ -34,17 +31,13 @@ type memory struct {
 	sharedUntil      time.Time
 	// took is how long the latest look took.
 	took      time.Duration
-	unweighed bool
+	unlimited bool
 }
 
 // touched is how long a job needs at least to take so much.
 func touched(bytes int64) time.Duration {
 	return time.Duration(float64(bytes) / float64(touchRate*min(touchers, runtime.NumCPU())) * float64(time.Second))
 }
-
-// sizes are those of a process, in bytes: its address space and what of that is its own to write, and what is in memory, and what of
-// that is nobody's file.
-type sizes struct{ space, data, resident, anonymous int64 }
 
 const (
 	// touchRate is the most that a thread can take in a second: 15 GB of memory that the kernel has at hand, in huge pages, on a machine
@@ -91,35 +84,35 @@ func warnOfRefusals(log *slog.Logger) {
 
 // weigh takes what the process has before its job, which it must not have been sent yet: it could take more before it is looked at.
 func (v *server) weigh(l Limits) *memory {
-	m := &memory{limit: l.memory(), statm: -1, unweighed: v.unweighed}
+	m := &memory{limit: l.memory(), statm: -1, unlimited: v.noMemoryLimit}
 	if base, err := m.read(v.jobPID()); err == nil {
 		v.base = base
-	} else if v.base.resident == 0 { // the server's word that it has forked is on its way; a fork has what its server has
-		v.base, _ = sizesOf(v.pid)
+	} else if v.base.Resident == 0 { // the server's word that it has forked is on its way; a fork has what its server has
+		v.base, _ = procfs.SizesOf(v.pid)
 	}
 	m.base = v.base
 	return m
 }
 
-// fill is what a look at a job's memory says.
-type fill int
+// excess is what a look at a job's memory says.
+type excess int
 
 const (
-	inside fill = iota
+	inside excess = iota
 	over
 	farOver // it goes on and on
 )
 
 // look sees what the job has now.
-func (m *memory) look(pid int) fill {
+func (m *memory) look(pid int) excess {
 	begun := time.Now()
 	now, err := m.read(pid)
 	if err != nil {
 		return inside // it has ended
 	}
-	m.used = now.anonymous - m.base.anonymous
-	data := now.data - m.base.data
-	shareable := now.space - m.base.space - data // shared memory is here, and libraries' code, if it is anywhere
+	m.used = now.Anonymous - m.base.Anonymous
+	data := now.Data - m.base.Data
+	shareable := now.Space - m.base.Space - data // shared memory is here, and libraries' code, if it is anywhere
 	if data > m.limit {
 		m.used += hiddenBytes(pid)
 	}
@@ -127,12 +120,12 @@ func (m *memory) look(pid int) fill {
 	if m.used+shareable > m.limit {
 		shared := m.sharedBytes(pid, shareable)
 		m.used += shared
-		present += min(shared, now.resident-now.anonymous-m.base.resident+m.base.anonymous)
+		present += min(shared, now.Resident-now.Anonymous-m.base.Resident+m.base.Anonymous)
 	}
 	m.took = time.Since(begun)
 	m.peak = max(m.peak, m.used)
 	switch {
-	case m.unweighed || m.used <= m.limit:
+	case m.unlimited || m.used <= m.limit:
 		return inside
 	case m.asked == 0:
 		m.asked = m.used
@@ -169,16 +162,17 @@ func (m *memory) signal(pid int, number unix.Signal) error {
 // some file's is taken off as it is now.
 func (m *memory) answered(pid int) error {
 	var most, anonymous, file, shared int64
-	if err := statusFields(pid, map[string]*int64{"VmHWM": &most, "RssAnon": &anonymous, "RssFile": &file, "RssShmem": &shared}); err != nil {
+	if err := procfs.StatusFields(pid, map[string]*int64{"VmHWM": &most, "RssAnon": &anonymous, "RssFile": &file,
+		"RssShmem": &shared}); err != nil {
 		return err
 	}
-	m.peak = max(m.peak, anonymous-m.base.anonymous, most-file-shared-m.base.anonymous)
+	m.peak = max(m.peak, anonymous-m.base.Anonymous, most-file-shared-m.base.Anonymous)
 	return nil
 }
 
 // ended takes what the kernel says of a process that is gone: the most that was resident, files included.
 func (m *memory) ended(maxRSS int64) (nearlyOut bool) {
-	m.peak = max(m.peak, maxRSS-m.base.resident)
+	m.peak = max(m.peak, maxRSS-m.base.Resident)
 	return m.nearlyOut()
 }
 
@@ -192,101 +186,32 @@ func (m *memory) close() {
 	}
 }
 
-func (m *memory) read(pid int) (s sizes, err error) {
+func (m *memory) read(pid int) (s procfs.Sizes, err error) {
 	if m.statm < 0 {
-		if m.statm, err = openStatm(pid); err != nil {
+		if m.statm, err = procfs.OpenStatm(pid); err != nil {
 			return s, err
 		}
 	}
-	return readSizes(m.statm)
-}
-
-func sizesOf(pid int) (s sizes, err error) {
-	fd, err := openStatm(pid)
-	if err != nil {
-		return s, err
-	}
-	defer unix.Close(fd)
-	return readSizes(fd)
-}
-
-func openStatm(pid int) (int, error) {
-	if pid == 0 {
-		return -1, errLost
-	}
-	fd, err := unix.Open(procFile(pid, "statm"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open statm: %w", err)
-	}
-	return fd, nil
-}
-
-var errStatm = errors.New("statm: too short")
-
-// readSizes takes 2 us, where status takes 10.
-func readSizes(fd int) (sizes, error) {
-	var buffer [256]byte
-	n, err := unix.Pread(fd, buffer[:], 0)
-	if err != nil {
-		return sizes{}, err
-	}
-	var pages [6]int64 // size resident shared text lib data
-	field := 0
-	for _, c := range buffer[:n] {
-		if c >= '0' && c <= '9' {
-			pages[field] = pages[field]*10 + int64(c-'0')
-		} else if field++; field == len(pages) {
-			break
-		}
-	}
-	if pages[0] == 0 {
-		return sizes{}, errStatm // it has no memory any more
-	}
-	size := int64(os.Getpagesize())
-	return sizes{space: pages[0] * size, data: pages[5] * size, resident: pages[1] * size, anonymous: (pages[1] - pages[2]) * size}, nil
+	return procfs.ReadSizes(m.statm)
 }
 
 // hiddenBytes is what a process has and is not resident: on the host's swap, in the host's reserved huge pages, and in the tables of the
 // pages that it has let go again.
 func hiddenBytes(pid int) int64 {
 	var swap, huge, tables int64
-	_ = statusFields(pid, map[string]*int64{"VmSwap": &swap, "HugetlbPages": &huge, "VmPTE": &tables})
+	_ = procfs.StatusFields(pid, map[string]*int64{"VmSwap": &swap, "HugetlbPages": &huge, "VmPTE": &tables})
 	return swap + huge + max(0, tables-serversTables)
 }
 
-// sharedBytes is the shared memory that a process has mapped, whole: it is there, even when the process has let go of its pages.
+// sharedBytes is the shared memory that a process has mapped, as of now or a moment ago.
 func (m *memory) sharedBytes(pid int, shareable int64) int64 {
 	if shareable == m.sharedAt && time.Now().Before(m.sharedUntil) {
 		return m.shared
 	}
-	file, err := openAsOwner(procFile(pid, "maps"))
+	shared, err := procfs.SharedMemory(pid)
 	if err != nil {
 		return m.shared
 	}
-	defer file.Close()
-	maps, err := io.ReadAll(file)
-	if err != nil {
-		return m.shared
-	}
-	m.shared, m.sharedAt, m.sharedUntil = sharedIn(maps), shareable, time.Now().Add(sharedFor)
+	m.shared, m.sharedAt, m.sharedUntil = shared, shareable, time.Now().Add(sharedFor)
 	return m.shared
-}
-
-// anonymousShared is how the kernel names memory that is shared and no file's, for which it makes a file.
-var anonymousShared = []byte("/dev/zero (deleted)")
-
-func sharedIn(maps []byte) (total int64) {
-	for line := range bytes.Lines(maps) {
-		if !bytes.HasSuffix(bytes.TrimRight(line, "\n"), anonymousShared) {
-			continue
-		}
-		span, _, _ := bytes.Cut(line, []byte(" "))
-		from, to, _ := bytes.Cut(span, []byte("-"))
-		start, err1 := strconv.ParseUint(string(from), 16, 64)
-		end, err2 := strconv.ParseUint(string(to), 16, 64)
-		if err1 == nil && err2 == nil && end > start {
-			total += int64(end - start)
-		}
-	}
-	return total
 }

@@ -2,7 +2,6 @@ package jail
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +56,8 @@ var hoards = []struct{ name, script string }{
 	{"one large block", "def main():\n    return len(bytearray(1 << 30))  # here\n"},
 	{"C code", filling + "def main():\n    m = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE)\n    fill(m)  # here\n"},
 	{"huge pages", filling + "def main():\n    m = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE)\n    m.madvise(14)\n    fill(m)  # here\n"},
-	{"shared memory", filling + "def main():\n    m = mmap.mmap(-1, 80 << 20)\n    fill(m)\n    fill(mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE))  # here\n"},
+	{"shared memory", filling + "def main():\n    m = mmap.mmap(-1, 80 << 20)\n    fill(m)\n" +
+		"    fill(mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE))  # here\n"},
 	{"shared memory that is let go of", filling + `def main():
     all = []
     while True:
@@ -88,7 +88,8 @@ func endsHoards(t *testing.T, p *Pool) {
 		if o.Usage.MemoryPeakBytes < 36<<20 {
 			t.Errorf("%s: had %d bytes", h.name, o.Usage.MemoryPeakBytes)
 		}
-		if f := o.Failure; f.Line == 0 && h.name != "huge pages" || f.Type != "MemoryError" || f.Line > 0 && !strings.HasSuffix(f.Traceback, "\nMemoryError\n") {
+		if f := o.Failure; f.Line == 0 && h.name != "huge pages" || f.Type != "MemoryError" || f.Line > 0 &&
+			!strings.HasSuffix(f.Traceback, "\nMemoryError\n") {
 			t.Errorf("%s: nobody asked where it was: %+v", h.name, f)
 		}
 		wantResult(t, p, "def main(): return 1", "1")
@@ -98,9 +99,10 @@ func endsHoards(t *testing.T, p *Pool) {
 // What a job maps, reads or has given back is not what it has.
 func countsWhatIsThere(t *testing.T, p *Pool) {
 	for name, script := range map[string]string{
-		"mapped and not touched": "import mmap\ndef main():\n    m = mmap.mmap(-1, 2 << 30, mmap.MAP_PRIVATE)\n    m[1 << 30] = 1\n    return m[5] + m[1 << 30]\n",
-		"given back":             "def main():\n    for _ in range(20):\n        len(bytearray(25 << 20))\n    return 1\n",
-		"up to the limit":        "def main():\n    return len(bytearray(34 << 20)) - (34 << 20) + 1\n",
+		"mapped and not touched": "import mmap\ndef main():\n    m = mmap.mmap(-1, 2 << 30, mmap.MAP_PRIVATE)\n    m[1 << 30] = 1\n" +
+			"    return m[5] + m[1 << 30]\n",
+		"given back":      "def main():\n    for _ in range(20):\n        len(bytearray(25 << 20))\n    return 1\n",
+		"up to the limit": "def main():\n    return len(bytearray(34 << 20)) - (34 << 20) + 1\n",
 		"files": `
 def main():
     for i in range(6):
@@ -169,8 +171,10 @@ def main():
 func refusesWithMemoryError(t *testing.T, p *Pool) {
 	o := run(t, p, "def main():\n    return bytearray(1 << 45)\n")
 	want := Failure{
-		Code: MemoryLimit, Message: "Script execution failed: memory limit of 40 MB exceeded", Type: "MemoryError", Line: 2, SourceLine: "return bytearray(1 << 45)",
-		Traceback: "Traceback (most recent call last):\n  File \"script.py\", line 2, in main\n    return bytearray(1 << 45)\n           ^^^^^^^^^^^^^^^^^^\nMemoryError\n",
+		Code: MemoryLimit, Message: "Script execution failed: memory limit of 40 MB exceeded", Type: "MemoryError", Line: 2,
+		SourceLine: "return bytearray(1 << 45)",
+		Traceback: "Traceback (most recent call last):\n  File \"script.py\", line 2, in main\n    return bytearray(1 << 45)\n" +
+			"           ^^^^^^^^^^^^^^^^^^\nMemoryError\n",
 	}
 	if o.Failure == nil || *o.Failure != want {
 		t.Errorf("got %+v", o.Failure)
@@ -190,7 +194,8 @@ func saysWhenNearlyOut(t *testing.T, p *Pool) {
 		{"an error with little in use", "def main():\n    raise OSError('encoder error -8')\n", Exception,
 			"Script execution failed: OSError: encoder error -8 (line 2)", true},
 		{"a refusal", "import mmap\ndef main():\n    mmap.mmap(-1, 1 << 45)\n", Exception,
-			"Script execution failed: OSError: [Errno 12] Cannot allocate memory (line 3). A request for memory was refused; the script may use 40 MB", true},
+			"Script execution failed: OSError: [Errno 12] Cannot allocate memory (line 3). A request for memory was refused; the script may use " +
+				"40 MB", true},
 		{"a crash with much in use", "import ctypes\ndef main():\n    x = bytearray(38 << 20)\n    ctypes.string_at(0)\n", MemoryLimit,
 			"Script execution failed: memory limit of 40 MB exceeded", true},
 		{"a crash with little in use", "import ctypes\ndef main():\n    ctypes.string_at(0)\n", Crashed,
@@ -234,10 +239,10 @@ func TestImportAllowance(t *testing.T) {
 			t.Errorf("got %+v with %d bytes", o.Failure, o.Usage.MemoryPeakBytes)
 		}
 		p.work.Wait() // for the jail to be idle again
-		p.loaded.mu.Lock()
-		defer p.loaded.mu.Unlock()
-		if v := p.loaded.idle; len(v) > 0 && v[0].cgroup != nil {
-			if own := p.plan.cgroups.bounds(v[0].pid).memory; own < (20+30+64)<<20 {
+		p.data.mu.Lock()
+		defer p.data.mu.Unlock()
+		if v := p.data.idle; len(v) > 0 && v[0].cgroup != nil {
+			if own := p.plan.bounds(v[0].pid).Memory; own < (20+30+64)<<20 {
 				t.Errorf("its cgroup has %d bytes", own)
 			}
 		}
@@ -252,43 +257,6 @@ func TestAddressSpace(t *testing.T) {
 	}
 }
 
-func TestReadSizes(t *testing.T) {
-	page := int64(os.Getpagesize())
-	for text, want := range map[string]sizes{
-		"36234 12345 2345 1 0 5678 0\n": {space: 36234 * page, resident: 12345 * page, anonymous: 10000 * page, data: 5678 * page},
-		"1 0 0 0 0 0 0\n":               {space: page},
-	} {
-		file, err := memfile("statm", []byte(text))
-		must(t, err)
-		if got, err := readSizes(int(file.Fd())); err != nil || got != want {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-		file.Close()
-	}
-	for _, text := range []string{"", "0 0 0 0 0 0 0\n"} {
-		file, err := memfile("statm", []byte(text))
-		must(t, err)
-		if got, err := readSizes(int(file.Fd())); err == nil {
-			t.Errorf("%q: %+v", text, got)
-		}
-		file.Close()
-	}
-}
-
-func TestSharedIn(t *testing.T) {
-	maps := strings.Join([]string{
-		"55d0c0000000-55d0c0001000 r--p 00000000 fe:00 123 /usr/bin/python3.11",
-		"7f0000000000-7f0000a00000 rw-s 00000000 00:01 77 /dev/zero (deleted)",
-		"7f0001000000-7f0001001000 rw-s 00000000 00:01 78 /dev/zero (deleted)",
-		"7f0002000000-7f0003000000 rw-p 00000000 00:00 0 ",
-		"7f0004000000-7f0005000000 r-xs 00000000 00:01 9 /memfd:text (deleted)",
-		"nonsense /dev/zero (deleted)",
-	}, "\n")
-	if got := sharedIn([]byte(maps)); got != 0xa00000+0x1000 {
-		t.Errorf("%#x", got)
-	}
-}
-
 // Looks come when a job could have used up what is left, and never close upon one another.
 func TestPause(t *testing.T) {
 	m := &memory{limit: 100 << 20}
@@ -297,7 +265,8 @@ func TestPause(t *testing.T) {
 		m.used = used
 		pauses = append(pauses, m.pause())
 	}
-	if !slices.IsSortedFunc(pauses, func(a, b time.Duration) int { return int(b - a) }) || pauses[0] < 3*time.Millisecond || pauses[4] != leastPause {
+	if !slices.IsSortedFunc(pauses, func(a, b time.Duration) int { return int(b - a) }) || pauses[0] < 3*time.Millisecond ||
+		pauses[4] != leastPause {
 		t.Error(fmt.Sprint(pauses))
 	}
 	if m.took = 10 * time.Millisecond; m.pause() < 80*time.Millisecond {

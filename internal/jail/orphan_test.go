@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"safepy/internal/jail/procfs"
 )
 
 const hangingStart = "SAFEPY_TEST_HANGING_START"
@@ -17,7 +19,7 @@ func TestOrphans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan.alter = python("while True: pass")
+		plan.faults.settings = python("while True: pass")
 		plan.start(wanted{})
 		return
 	}
@@ -38,12 +40,12 @@ func TestOrphans(t *testing.T) {
 			})
 		})
 		worker.Process.Kill()
-		eventually(t, "the jail is gone", func() bool { return !slices.ContainsFunc(jail, running) })
+		eventually(t, "the jail is gone", func() bool { return !slices.ContainsFunc(jail, isRunning) })
 	})
 }
 
-// running reports whether a process is there and has not ended.
-func running(pid int) bool {
-	fields := statFields(pid)
+// isRunning reports whether a process is there and has not ended.
+func isRunning(pid int) bool {
+	fields := procfs.StatFields(pid)
 	return len(fields) > 0 && fields[0] != "Z"
 }

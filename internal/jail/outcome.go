@@ -46,7 +46,8 @@ func ending(seen observation) *Failure {
 		return outOfMemory(l)
 	case byFlood:
 		return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
-			"Script execution failed: output limit: more than %d MiB were written; %d bytes of each stream are kept", l.OutputBytes>>20*FloodFactor, l.OutputBytes)}
+			"Script execution failed: output limit: more than %d MiB were written; %d bytes of each stream are kept", l.OutputBytes>>20*FloodFactor,
+			l.OutputBytes)}
 	case byDisk:
 		return diskFull(l)
 	case byCancel:
@@ -60,7 +61,8 @@ func ending(seen observation) *Failure {
 	case signal == syscall.SIGKILL && seen.ranOut, seen.nearlyOut && slices.Contains(unchecked, signal):
 		return outOfMemory(l)
 	case signal == syscall.SIGXCPU || signal == syscall.SIGKILL && seen.cpu >= time.Duration(cpuSeconds(l.Timeout))*time.Second:
-		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time", seconds(seen.cpu))}
+		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time",
+			seconds(seen.cpu))}
 	}
 	return &Failure{Code: Crashed, Message: fmt.Sprintf("Script execution failed: the process was killed by %s", unix.SignalName(signal))}
 }
@@ -71,7 +73,8 @@ var unchecked = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBU
 
 // outOfMemory is one failure, whoever has noticed it: Python, the worker or the kernel.
 func outOfMemory(l Limits) *Failure {
-	return &Failure{Code: MemoryLimit, Type: "MemoryError", Message: fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)}
+	return &Failure{Code: MemoryLimit, Type: "MemoryError",
+		Message: fmt.Sprintf("Script execution failed: memory limit of %d MB exceeded", l.MemoryMB)}
 }
 
 // withoutMemory are words by which libraries say that they did not get memory, whatever their exception is called.
@@ -91,7 +94,7 @@ func (f *Failure) mention(m *memory, l Limits) {
 // diskFull is for a job whose working directory has no bound of its own.
 func diskFull(l Limits) *Failure {
 	return &Failure{Code: OutputLimit, Message: fmt.Sprintf(
-		"Script execution failed: output limit: more than %d MB or %d files in the working directory", l.DiskMB, l.DiskMB*filesPerMB)}
+		"Script execution failed: output limit: more than %d MB or %d files in the working directory", l.DiskMB, l.diskNames())}
 }
 
 func seconds(d time.Duration) string {

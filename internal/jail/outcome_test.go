@@ -15,11 +15,11 @@ import (
 var testLimits = Limits{Timeout: 2 * time.Second, MemoryMB: 64, OutputBytes: 1 << 20, ResultBytes: 1 << 10, Files: 4, FilesBytes: 1 << 10}
 
 const (
-	exited0  = syscall.WaitStatus(0)
-	exited3  = syscall.WaitStatus(3 << 8)
-	killed   = syscall.WaitStatus(syscall.SIGKILL)
-	faulted  = syscall.WaitStatus(syscall.SIGSEGV)
-	overTime = syscall.WaitStatus(syscall.SIGXCPU)
+	exited0   = syscall.WaitStatus(0)
+	exited3   = syscall.WaitStatus(3 << 8)
+	bySIGKILL = syscall.WaitStatus(syscall.SIGKILL)
+	faulted   = syscall.WaitStatus(syscall.SIGSEGV)
+	overTime  = syscall.WaitStatus(syscall.SIGXCPU)
 )
 
 func judge(seen observation, sent []byte, script string) Outcome {
@@ -44,20 +44,32 @@ func TestJudge(t *testing.T) {
 		line    int
 	}{
 		{name: "a result", sent: "w{}\n[1]", result: "[1]"},
-		{name: "an error of its own", sent: `w{"error":{"code":"exception","message":"E","line":3}}` + "\n", code: Exception, message: "E", line: 3},
-		{name: "memory in the worker's words", sent: `w{"error":{"code":"memory_limit","message":"forged"}}` + "\n", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
+		{name: "an error of its own", sent: `w{"error":{"code":"exception","message":"E","line":3}}` + "\n", code: Exception, message: "E",
+			line: 3},
+		{name: "memory in the worker's words", sent: `w{"error":{"code":"memory_limit","message":"forged"}}` + "\n", code: MemoryLimit,
+			message: "Script execution failed: memory limit of 64 MB exceeded"},
 		{name: "a result, and gone like one", seen: observation{status: answered << 8}, sent: "w{}\n[1]", result: "[1]"},
 		{name: "nothing", sent: "w", code: Crashed, message: "Script execution failed: the process ended itself with status 0"},
-		{name: "another status", seen: observation{status: exited3}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process ended itself with status 3"},
-		{name: "a result, then a signal", seen: observation{status: faulted}, sent: "w{}\n1", code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV"},
-		{name: "a result, but over its time", seen: observation{cause: byTimeout, status: exited0}, sent: "w{}\n1", code: Timeout, message: "Script execution failed: timeout: still running after 2 s"},
-		{name: "a result, but too much output", seen: observation{cause: byFlood, status: exited0}, sent: "w{}\n1", code: OutputLimit, message: "Script execution failed: output limit: more than 64 MiB"},
-		{name: "canceled", seen: observation{cause: byCancel, status: killed}, sent: "w", code: Crashed, message: "Script execution failed: it was ended before it was done"},
-		{name: "killed by itself", seen: observation{status: killed, cpu: time.Second}, sent: "w", code: Crashed, message: "Script execution failed: the process was killed by SIGKILL"},
-		{name: "killed for its CPU time", seen: observation{status: killed, cpu: 3 * time.Second}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 3 s of CPU time"},
-		{name: "told of its CPU time", seen: observation{status: overTime, cpu: 2500 * time.Millisecond}, sent: "w", code: Timeout, message: "Script execution failed: timeout: all threads together used 2.5 s of CPU time"},
-		{name: "killed for its memory", seen: observation{status: killed, ranOut: true}, sent: "w", code: MemoryLimit, message: "Script execution failed: memory limit of 64 MB exceeded"},
-		{name: "a crash with its place", seen: observation{status: faulted}, sent: trace, code: Crashed, message: "Script execution failed: the process was killed by SIGSEGV (line 2)", line: 2},
+		{name: "another status", seen: observation{status: exited3}, sent: "w{}\n1", code: Crashed,
+			message: "Script execution failed: the process ended itself with status 3"},
+		{name: "a result, then a signal", seen: observation{status: faulted}, sent: "w{}\n1", code: Crashed,
+			message: "Script execution failed: the process was killed by SIGSEGV"},
+		{name: "a result, but over its time", seen: observation{cause: byTimeout, status: exited0}, sent: "w{}\n1", code: Timeout,
+			message: "Script execution failed: timeout: still running after 2 s"},
+		{name: "a result, but too much output", seen: observation{cause: byFlood, status: exited0}, sent: "w{}\n1", code: OutputLimit,
+			message: "Script execution failed: output limit: more than 64 MiB"},
+		{name: "canceled", seen: observation{cause: byCancel, status: bySIGKILL}, sent: "w", code: Crashed,
+			message: "Script execution failed: it was ended before it was done"},
+		{name: "killed by itself", seen: observation{status: bySIGKILL, cpu: time.Second}, sent: "w", code: Crashed,
+			message: "Script execution failed: the process was killed by SIGKILL"},
+		{name: "killed for its CPU time", seen: observation{status: bySIGKILL, cpu: 3 * time.Second}, sent: "w", code: Timeout,
+			message: "Script execution failed: timeout: all threads together used 3 s of CPU time"},
+		{name: "told of its CPU time", seen: observation{status: overTime, cpu: 2500 * time.Millisecond}, sent: "w", code: Timeout,
+			message: "Script execution failed: timeout: all threads together used 2.5 s of CPU time"},
+		{name: "killed for its memory", seen: observation{status: bySIGKILL, ranOut: true}, sent: "w", code: MemoryLimit,
+			message: "Script execution failed: memory limit of 64 MB exceeded"},
+		{name: "a crash with its place", seen: observation{status: faulted}, sent: trace, code: Crashed,
+			message: "Script execution failed: the process was killed by SIGSEGV (line 2)", line: 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.seen.limits = testLimits
@@ -77,7 +89,8 @@ func TestJudge(t *testing.T) {
 		})
 	}
 	o := judge(observation{status: faulted, limits: testLimits}, []byte(trace), script)
-	want := "Traceback (most recent call last):\n  File \"script.py\", line 4, in main\n    inner()\n  File \"script.py\", line 2, in inner\n    crash()\n"
+	want := "Traceback (most recent call last):\n  File \"script.py\", line 4, in main\n    inner()\n" +
+		"  File \"script.py\", line 2, in inner\n    crash()\n"
 	if o.Failure.Traceback != want || o.Failure.SourceLine != "crash()" {
 		t.Errorf("got %q and %q, want %q", o.Failure.Traceback, o.Failure.SourceLine, want)
 	}
@@ -99,11 +112,13 @@ func TestLocateAtEnd(t *testing.T) {
 		"a finaliser": {"wStack (most recent call first):\n  File \"script.py\", line 2 in forever\n" + ending + "release_names\n",
 			"and a finaliser (__del__, or the end of a generator) still ran (line 2)", 2},
 		"nobody of the script's": {"wThread 0x01 (most recent call first):\n  File \"/usr/lib/x.py\", line 1 in run\n\n" +
-			"Current thread 0x02 (most recent call first):\n  File \"script.py\", line 1 in early\n" + ending + "join_threads\n", "give it an end", 0},
+			"Current thread 0x02 (most recent call first):\n  File \"script.py\", line 1 in early\n" + ending + "join_threads\n", "give it an end",
+			0},
 	} {
-		o := judge(observation{cause: byTimeout, status: killed, limits: testLimits}, []byte(c.sent), script)
+		o := judge(observation{cause: byTimeout, status: bySIGKILL, limits: testLimits}, []byte(c.sent), script)
 		f := o.Failure
-		if f.Code != Timeout || !strings.Contains(f.Message, "2 s: main() had returned, ") || !strings.HasSuffix(f.Message, c.message) || f.Line != c.line {
+		if f.Code != Timeout || !strings.Contains(f.Message, "2 s: main() had returned, ") || !strings.HasSuffix(f.Message, c.message) ||
+			f.Line != c.line {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -123,7 +138,8 @@ func TestLocateForged(t *testing.T) {
 		}
 	}
 	f := &Failure{}
-	if locate(f, []byte("w\n  File \"script.py\", line 1 in \xff\n"), "\xff"); f.Line != 1 || !utf8.ValidString(f.Traceback) || !utf8.ValidString(f.SourceLine) {
+	if locate(f, []byte("w\n  File \"script.py\", line 1 in \xff\n"), "\xff"); f.Line != 1 || !utf8.ValidString(f.Traceback) ||
+		!utf8.ValidString(f.SourceLine) {
 		t.Errorf("%+v", f)
 	}
 }
@@ -194,9 +210,11 @@ func TestParseBounds(t *testing.T) {
 	if !ok || len(o.Failure.Message) > maxMessage || !utf8.ValidString(o.Failure.Message) {
 		t.Errorf("a long message: %v %d", ok, len(o.Failure.Message))
 	}
-	o, ok = parse([]byte(`w{"error":{"code":"exception","message":"m","type":"`+long[:1000]+`\n\u001b[1m","line":-4,"source_line":"a\nb`+long[:3000]+`","traceback":"`+
+	o, ok = parse([]byte(`w{"error":{"code":"exception","message":"m","type":"`+long[:1000]+
+		`\n\u001b[1m","line":-4,"source_line":"a\nb`+long[:3000]+`","traceback":"`+
 		long[:200<<10]+`"}}`+"\n"), limits)
-	if f := o.Failure; !ok || len(f.Type) > maxType || strings.ContainsAny(f.Type, "\n\x1b[") || f.Line != 0 || f.SourceLine != "a" || len(f.Traceback) > maxTraceback {
+	if f := o.Failure; !ok || len(f.Type) > maxType || strings.ContainsAny(f.Type, "\n\x1b[") || f.Line != 0 || f.SourceLine != "a" ||
+		len(f.Traceback) > maxTraceback {
 		t.Errorf("long texts: %v %+v", ok, f)
 	}
 	for name, sent := range map[string]string{
@@ -217,11 +235,13 @@ func TestParseBounds(t *testing.T) {
 		"more than may come back":   {whole("a") + "," + whole("b") + "," + whole("c") + "," + whole("d"), "a b c", 1},
 		"one beside its own folder": {whole("x") + "," + whole("x/y") + "," + whole("z"), "x z", 1},
 		"twice the same":            {whole("x") + "," + whole("x"), "x", 1},
-		"more bytes than may":       {whole("a") + `,{"path":"b","size":100,"content":"` + strings.Repeat("x", 100) + `","encoding":"utf-8"},` + whole("c"), "a c", 1},
-		"named only":                {`{"path":"a","size":1000,"reason":"too_large"},{"path":"b%0A","size":0,"reason":"name"}`, "a b%0A", 0},
-		"named and there":           {`{"path":"a","size":1,"content":"x","encoding":"utf-8","reason":"too_large"}`, "", 1},
-		"a reason of its own":       {`{"path":"a","size":1,"reason":"because"}`, "", 1},
-		"names that are none":       {whole("a\\nb") + "," + whole("\\u001b[1m") + "," + whole("a\\u0000") + "," + whole(strings.Repeat("ab/", 300)) + "," + whole("a//b"), "", 5},
+		"more bytes than may": {whole("a") + `,{"path":"b","size":100,"content":"` + strings.Repeat("x", 100) +
+			`","encoding":"utf-8"},` + whole("c"), "a c", 1},
+		"named only":          {`{"path":"a","size":1000,"reason":"too_large"},{"path":"b%0A","size":0,"reason":"name"}`, "a b%0A", 0},
+		"named and there":     {`{"path":"a","size":1,"content":"x","encoding":"utf-8","reason":"too_large"}`, "", 1},
+		"a reason of its own": {`{"path":"a","size":1,"reason":"because"}`, "", 1},
+		"names that are none": {whole("a\\nb") + "," + whole("\\u001b[1m") + "," + whole("a\\u0000") + "," +
+			whole(strings.Repeat("ab/", 300)) + "," + whole("a//b"), "", 5},
 	} {
 		o, ok := parse([]byte(`w{"files":[`+c.files+`]}`+"\n1"), limits)
 		var got []string
@@ -259,7 +279,8 @@ func TestWholeCharacters(t *testing.T) {
 }
 
 func TestSeconds(t *testing.T) {
-	for d, want := range map[time.Duration]string{10 * time.Second: "10 s", 300 * time.Millisecond: "0.3 s", 1234567 * time.Microsecond: "1.23 s", time.Millisecond: "0 s"} {
+	for d, want := range map[time.Duration]string{10 * time.Second: "10 s", 300 * time.Millisecond: "0.3 s",
+		1234567 * time.Microsecond: "1.23 s", time.Millisecond: "0 s"} {
 		if got := seconds(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
@@ -270,7 +291,8 @@ func TestSeconds(t *testing.T) {
 func FuzzJudge(f *testing.F) {
 	for _, seed := range []string{
 		"", "w", "w{}\n1", "!no", `w{"error":{"code":"exception","message":"m","line":1}}` + "\n", `w{"files":[{"path":"../x"}]}` + "\n{}",
-		"w\n  File \"script.py\", line 1 in f\n", "w{}\n" + strings.Repeat("[", 2000), "w{}\n\"\xed\xa0\x80\"", `w{"error":null,"files":null}` + "\n\"\\ud800\"",
+		"w\n  File \"script.py\", line 1 in f\n", "w{}\n" + strings.Repeat("[", 2000), "w{}\n\"\xed\xa0\x80\"",
+		`w{"error":null,"files":null}` + "\n\"\\ud800\"",
 	} {
 		f.Add([]byte(seed), uint16(0))
 		f.Add([]byte(seed), uint16(syscall.SIGSEGV))
@@ -285,7 +307,8 @@ func FuzzJudge(f *testing.F) {
 		if (o.Failure == nil) == (o.Result == nil) {
 			t.Fatalf("neither or both: %+v", o)
 		}
-		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || jsondepth.Of(o.Result) > MaxResultDepth || status != 0 && status != answered<<8) {
+		if o.Result != nil && (!json.Valid(o.Result) || len(o.Result) > testLimits.ResultBytes || jsondepth.Of(o.Result) > MaxResultDepth ||
+			status != 0 && status != answered<<8) {
 			t.Fatalf("taken: %q", o.Result)
 		}
 		if o.Failure != nil && (o.Failure.Code == "" || !utf8.ValidString(o.Failure.Message+o.Failure.Traceback+o.Failure.SourceLine)) {

@@ -5,66 +5,62 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
+	"safepy/internal/jail/cgroup"
+	"safepy/internal/jail/launch"
+	"safepy/internal/jail/seccomp"
 )
 
 // plan is what all jails of a pool have in common, found out once.
 type plan struct {
-	backend      Backend
-	program      string
-	level        Level
-	filter       *jobProgram // a job's own at this level
-	root         root
-	libraries    libraries
-	chroot       string
-	sharedUID    SharedUID
-	limits       Limits
-	denied       []string
-	aroundFilter []byte // bubblewrap's form of the outer one
-	script       string
-	jails        *atomic.Int64
-	cgroupUse    CgroupUse
-	cgroups      *cgroups // nil until a first jail has been tried
+	backend     Backend
+	program     string
+	level       Level
+	filter      *seccomp.Program // a job's own at this level
+	root        launch.Root
+	libraries   libraries
+	chroot      string
+	sharedUID   SharedUID
+	limits      Limits
+	denied      []string
+	outerFilter []byte // bubblewrap's form of the outer one
+	script      string
+	jails       *atomic.Int64
+	cgroupUse   CgroupUse
+	cgroups     *cgroup.Cgroups // nil until a first jail has been tried
+	enforced    Enforcement     // by cgroups
+	// cgroupLimits are those that a jail's cgroup holds: of any job that may come.
+	cgroupLimits Limits
 	log          *slog.Logger
-	// study has the servers pin what their children write (study.go): worth its 30 ms where a server has more than one job.
-	study bool
-	// unpinned and unstudied say once that nothing can be pinned, or known of.
-	unpinned, unstudied *sync.Once
-	// texts are what the servers share of code.
-	texts      *texts
-	experience *experience
+	// profile has the servers pin what their children write (profile.go): worth its 30 ms where a server has more than one job.
+	profile bool
+	// saidUnpinned and saidUnprofiled say once that nothing can be pinned, or known of.
+	saidUnpinned, saidUnprofiled *sync.Once
+	// textSegments are what the servers share of code.
+	textSegments *textSegments
+	experience   *experience
 	// machine is what jails have beside the host's files.
 	machine *machine
-	// alter changes what the runner is told, alterArgs the command line: Prove and its tests take walls away by them.
-	alter     func(*settings)
-	alterArgs func([]string) []string
-	// unwatched leaves jobs at level Process as much room on disk as there is, unweighed leaves jobs all memory, unconfined leaves Landlock
-	// away: for tests of Prove.
-	unwatched, unweighed, unconfined bool
+	faults  faultInjection
 }
 
 // newPlan finds the backend and tries, strongest first, which level this host allows.
 func newPlan(c Config) (*plan, error) {
-	backend, program, err := findBackend(c.Backend)
+	backend, program, err := launch.FindBackend(c.Backend)
 	if err != nil {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64), unpinned: new(sync.Once), unstudied: new(sync.Once),
+		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64),
+		saidUnpinned: new(sync.Once), saidUnprofiled: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
-	if p.root, err = findRoot(c.Python); err != nil {
+	if p.root, err = launch.FindRoot(c.Python); err != nil {
 		return nil, err
 	}
-	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), environment, true); err != nil {
+	if p.machine, err = newMachine(c.Limits, rlimits(c.Limits), launch.Environment(), true); err != nil {
 		return nil, err
 	}
 	if p.libraries, err = findLibraries(c.Python); err != nil {
@@ -75,11 +71,7 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p.script = string(boot)
-	native, err := arch.GetInfo("")
-	if err != nil {
-		return nil, fmt.Errorf("seccomp: %w", err)
-	}
-	if p.aroundFilter, err = assemble(denyList(native, around)); err != nil {
+	if p.outerFilter, err = seccomp.Outer(); err != nil {
 		return nil, err
 	}
 	if err := p.chooseLevel(c); err != nil {
@@ -87,13 +79,14 @@ func newPlan(c Config) (*plan, error) {
 	}
 	if p.level == Process && p.chroot != "" {
 		if err := p.layOutRoot(); err != nil {
-			p.log.Warn("jobs find no files of a small machine's in the root tree (/etc/passwd, /proc/meminfo and others)", "root", p.chroot, "because", err,
+			p.log.Warn("jobs find no files of a small machine's in the root tree (/etc/passwd, /proc/meminfo and others)", "root", p.chroot,
+				"because", err,
 				"hint", "let the worker write to it once, or ignore this")
 		}
 	}
 	if c.Cgroup == CgroupRequired {
-		if err := p.cgroups.complete(); err != nil {
-			p.cgroups.close()
+		if err := complete(p.enforced); err != nil {
+			p.cgroups.Close()
 			return nil, err
 		}
 	}
@@ -102,33 +95,11 @@ func newPlan(c Config) (*plan, error) {
 
 // layOutRoot puts the small machine's files where jobs of level Process are shown them.
 func (p *plan) layOutRoot() error {
-	m, err := newMachine(p.limits, rlimits(p.limits), environment, false)
+	m, err := newMachine(p.limits, rlimits(p.limits), launch.Environment(), false)
 	if err != nil {
 		return err
 	}
 	return m.layOut(p.chroot)
-}
-
-// findBackend looks for the wanted program on PATH; wanted empty takes nsjail before bubblewrap.
-func findBackend(wanted Backend) (Backend, string, error) {
-	names := map[Backend]string{Nsjail: "nsjail", Bubblewrap: "bwrap"}
-	choices := []Backend{wanted}
-	if wanted == "" {
-		choices = []Backend{Nsjail, Bubblewrap}
-	}
-	for _, b := range choices {
-		name, known := names[b]
-		if !known {
-			return "", "", fmt.Errorf("JAIL is %q; it may be auto, nsjail or bubblewrap", wanted)
-		}
-		if path, err := exec.LookPath(name); err == nil {
-			return b, path, nil
-		}
-	}
-	if wanted != "" {
-		return "", "", fmt.Errorf("JAIL is %s, but %s is not on PATH; install it or set JAIL=auto", wanted, names[wanted])
-	}
-	return "", "", errors.New("neither nsjail nor bwrap is on PATH; install one (Debian: apt-get install bubblewrap)")
 }
 
 // chooseLevel tries levels by starting a jail with nothing preloaded, and takes the first that works.
@@ -149,7 +120,8 @@ func (p *plan) chooseLevel(c Config) error {
 	hint := "allow user namespaces: in a container run it under deploy/seccomp-worker.json with apparmor=unconfined; on a host" +
 		" see the sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
 	if c.Level == Namespaces {
-		return fmt.Errorf("JAIL_ISOLATION is namespaces, which %s cannot make here: %w; %s; or set JAIL_ISOLATION=auto to run with less", p.backend, err, hint)
+		return fmt.Errorf("JAIL_ISOLATION is namespaces, which %s cannot make here: %w; %s; or set JAIL_ISOLATION=auto to run with less",
+			p.backend, err, hint)
 	}
 	if p.backend != Nsjail {
 		return fmt.Errorf("%s cannot make namespaces here, and has no other way: %w; %s", p.backend, err, hint)
@@ -163,7 +135,8 @@ func (p *plan) chooseLevel(c Config) error {
 }
 
 // errSharedUID is why level Process is refused to a worker that is not root.
-var errSharedUID = errors.New("this worker is not root, so a job at level process would have its uid, and only its system call filter would keep it" +
+var errSharedUID = errors.New("this worker is not root, so a job at level process would have its uid, and only its system call filter " +
+	"would keep it" +
 	" from the worker's files, processes and Redis; start the worker as root, allow namespaces, or set JAIL_SHARED_UID=accept to do without")
 
 // try starts a jail at a level, which is the plan's then.
@@ -172,11 +145,7 @@ func (p *plan) try(level Level) error {
 	if level == Process && shared && p.sharedUID != SharedUIDAccept {
 		return errSharedUID
 	}
-	native, err := arch.GetInfo("")
-	if err != nil {
-		return fmt.Errorf("seccomp: %w", err)
-	}
-	filter, err := newJobProgram(native, level, shared)
+	filter, err := seccomp.ForJob(seccomp.Exposure{Files: level == Process, SharedUID: shared})
 	if err != nil {
 		return err
 	}
@@ -186,9 +155,7 @@ func (p *plan) try(level Level) error {
 		return err
 	}
 	if p.cgroups == nil {
-		most := p.limits
-		most.importAllowanceMB += importAllowanceMB // for any job it may be allowed
-		p.cgroups = openCgroups(p.cgroupUse, most, p.log, v)
+		p.openCgroups(v)
 	}
 	v.close()
 	return nil
@@ -199,18 +166,18 @@ type wanted struct {
 	preload []string
 	// optional are those of them that it also starts without.
 	optional []string
-	// frames says that its first jobs are expected to have data frames.
-	frames bool
-	// givesWay has it start while others leave room for it.
-	givesWay bool
+	// dataFrames says that its first jobs are expected to have data frames.
+	dataFrames bool
+	// lowPriority has it start while others leave room for it.
+	lowPriority bool
 }
 
 // start starts one more jail.
 func (p *plan) start(w wanted) (*server, error) {
 	n := int(p.jails.Add(1))
-	s := spec{
-		program: p.program, level: p.level, root: p.root, chroot: p.chroot, ids: newIDs(n), script: p.script,
-		openFiles: max(p.limits.OpenFiles, 256),
+	s := launch.Spec{
+		Backend: p.backend, Program: p.program, Level: p.level, Root: p.root, Chroot: p.chroot, IDs: launch.NewIDs(n), Script: p.script,
+		OpenFiles: max(p.limits.OpenFiles, 256),
 	}
 	if p.level == Process {
 		return p.startOnDisk(s, w)
@@ -218,57 +185,16 @@ func (p *plan) start(w wanted) (*server, error) {
 	return startServer(p, s, w, nil)
 }
 
-// startOnDisk gives a jail at level Process its working directory.
-func (p *plan) startOnDisk(s spec, w wanted) (*server, error) {
-	outside, err := p.makeDirectory(s.ids.job)
-	if err != nil {
-		return nil, err
-	}
-	s.directory = strings.TrimPrefix(outside, p.chroot)
-	cleanup := func() { removeDirectory(outside) }
-	d, err := newDisk(outside, s.ids.job, p.limits)
-	if err != nil {
-		cleanup()
-		return nil, err
-	}
-	v, err := startServer(p, s, w, cleanup)
-	if err != nil {
-		cleanup()
-		return nil, err
-	}
-	if !p.unwatched {
-		v.disk = d
-	}
-	return v, nil
-}
-
-// makeDirectory makes the working directory of a job at level Process, which no other uid can look into.
-func (p *plan) makeDirectory(uid int) (string, error) {
-	parent := filepath.Join(p.chroot, "/tmp")
-	dir, err := os.MkdirTemp(parent, "job-")
-	if err != nil {
-		return "", fmt.Errorf("working directory: %w", err)
-	}
-	if err := os.Chown(dir, uid, uid); err != nil && os.Geteuid() == 0 {
-		return "", fmt.Errorf("working directory: %w", err)
-	}
-	return dir, nil
-}
-
 // command is what starts a jail: the program to execute and its arguments, the name that it goes by first.
-func (p *plan) command(s spec) (path string, args []string, err error) {
-	args = bubblewrapArgs(s)
-	if p.backend == Nsjail {
-		args = nsjailArgs(s)
+func (p *plan) command(s launch.Spec) (path string, args []string, err error) {
+	args = s.Args()
+	if p.faults.args != nil {
+		args = p.faults.args(args)
 	}
-	if p.alterArgs != nil {
-		args = p.alterArgs(args)
-	}
-	if s.level != Process || p.unconfined {
+	if s.Level != Process || p.faults.noLandlock {
 		return args[0], args, nil
 	}
-	args, err = confined(s, args)
-	return "/proc/self/exe", args, err
+	return s.Confined(args)
 }
 
 // pendingSignals is how many queued signals a job may have. The kernel charges them to the user that has made the jail's namespace as well,
@@ -276,31 +202,32 @@ func (p *plan) command(s spec) (path string, args []string, err error) {
 const pendingSignals = 64
 
 // settings tells the runner its part. CPU time is the single job's and comes with it; memory is the worker's to watch.
-func (p *plan) settings(s spec, w wanted) settings {
+func (p *plan) settings(s launch.Spec, w wanted) settings {
 	l := p.limits
 	set := settings{
-		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp", DropBounding: s.level == Namespaces,
-		Study: p.study && s.level == Namespaces, Once: s.level == Process,
-		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.DiskMB*filesPerMB, jobUID, jobUID),
+		Preload: append([]string{}, w.preload...), Optional: append([]string{}, w.optional...), Rehearse: true, Directory: "/tmp",
+		DropBounding: s.Level == Namespaces,
+		Profile:      p.profile && s.Level == Namespaces, Once: s.Level == Process,
+		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), launch.JobUID, launch.JobUID),
 		Rlimits: rlimits(l),
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
-		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.DiskMB * filesPerMB, "open_files": l.OpenFiles},
+		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.diskNames(), "open_files": l.OpenFiles},
 		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}
 	set.Machine, set.MemoryMB = p.machine, l.MemoryMB
 	switch {
-	case s.level == Process:
+	case s.Level == Process:
 		set.Machine = nil // it lies in the root tree
-		set.Directory = s.directory
-	case s.ids.split:
-		uid := jobUID
+		set.Directory = s.Directory
+	case s.IDs.Split:
+		uid := launch.JobUID
 		set.UID = &uid
 	}
-	if !s.ids.split {
-		set.Rlimits["NPROC"] += 3 // the server, the holder and the next one are of the same uid
+	if !s.IDs.Split {
+		set.Rlimits["NPROC"] += 3 // the server, the pause process and the next one are of the same uid
 	}
-	if p.alter != nil {
-		p.alter(&set)
+	if p.faults.settings != nil {
+		p.faults.settings(&set)
 	}
 	return set
 }
@@ -308,19 +235,9 @@ func (p *plan) settings(s spec, w wanted) settings {
 // rlimits are a job's, but for memory and CPU time.
 func rlimits(l Limits) map[string]int64 {
 	return map[string]int64{
-		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "SIGPENDING": pendingSignals,
+		"AS": l.addressSpace(), "NOFILE": int64(l.OpenFiles), "FSIZE": int64(l.DiskMB) << 20, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0,
+		"SIGPENDING": pendingSignals,
 		// Its threads are all that the job's uid has, in a user namespace of its own.
 		"NPROC": int64(l.Threads) + 1,
-	}
-}
-
-func denyList(native *arch.Info, names []string) seccomp.Policy {
-	known := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		_, ok := native.SyscallNames[name]
-		return !ok
-	})
-	return seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: known}},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"safepy/internal/gopool"
+	"safepy/internal/jail/procfs"
 )
 
 // ErrClosed is returned by Run once Close has been called.
@@ -22,20 +23,20 @@ type Pool struct {
 	log    *slog.Logger
 	// slots bounds the jobs that run at once.
 	slots chan struct{}
-	// plain serves scripts that reach no library, loaded those that reach what it has, full all others. Two are the same where the one
+	// plain serves scripts that reach no library, data those that reach what it has, full all others. Two are the same where the one
 	// would have no more than the other.
-	plain, loaded, full *rack
-	texts               *texts // the pool's own, to be closed with it
-	unloaded            sync.Once
+	plain, data, full *warmPool
+	textSegments      *textSegments // the pool's own, to be closed with it
+	unloaded          sync.Once
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // what starts and closes jails
-	// successions bounds how many jails are started at a time in the place of others that still serve.
-	successions chan struct{}
-	crew        *gopool.Pool
-	mu          sync.Mutex
-	closed      bool
+	// replacements bounds how many jails are started at a time in the place of others that still serve.
+	replacements chan struct{}
+	goroutines   *gopool.Pool
+	mu           sync.Mutex
+	closed       bool
 }
 
 // Open starts a pool and returns when every slot is warm.
@@ -46,28 +47,28 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 		return nil, err
 	}
 	warnOfRefusals(c.Logger)
-	plan.texts = newTexts(c.Logger)
+	plan.textSegments = newTextSegments(c.Logger)
 	p, err := openAs(ctx, c, plan)
 	if err != nil {
-		plan.texts.close()
+		plan.textSegments.close()
 		return nil, err
 	}
-	p.texts = plan.texts
+	p.textSegments = plan.textSegments
 	return p, nil
 }
 
-// slotsPerSuccession is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the time
-// use up a jail of JAIL_MAX_JOBS in about 4 s, and a start that gives way to them takes as long.
-const slotsPerSuccession = 4
+// slotsPerReplacement is how many slots there are to each jail that is started while all others serve. Four that run pandas jobs all the
+// time use up a jail of JAIL_MAX_JOBS in about 4 s, and a start at low priority beside them takes as long.
+const slotsPerReplacement = 4
 
 func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 	p := &Pool{
-		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), crew: gopool.New(),
-		successions: make(chan struct{}, (c.Slots+slotsPerSuccession-1)/slotsPerSuccession),
+		config: c, plan: plan, log: c.Logger, slots: make(chan struct{}, c.Slots), goroutines: gopool.New(),
+		replacements: make(chan struct{}, (c.Slots+slotsPerReplacement-1)/slotsPerReplacement),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	plan.study = !p.usedOnce() && c.For == nil
-	p.makeRacks()
+	plan.profile = !p.usedOnce() && c.For == nil
+	p.makeFlavours()
 	if err := p.fill(); err != nil {
 		p.Close()
 		return nil, err
@@ -76,52 +77,52 @@ func openAs(ctx context.Context, c Config, plan *plan) (*Pool, error) {
 		p.background(p.retireIdle)
 	}
 	p.log.Info("jails are warm", "backend", plan.backend, "isolation", plan.level, "slots", c.Slots, "versions", p.Versions(),
-		"pinned_pages", p.loaded.idle[0].pinned, "shared_code_mb", p.loaded.idle[0].shared*hugePage>>20)
+		"pinned_pages", p.data.idle[0].pinned, "shared_code_mb", p.data.idle[0].shared*procfs.HugePage>>20)
 	return p, nil
 }
 
-// makeRacks chooses the flavours: a rack for each that has something that the smaller ones do not.
-func (p *Pool) makeRacks() {
+// makeFlavours chooses the flavours: a warm pool for each that has something that the smaller ones do not.
+func (p *Pool) makeFlavours() {
 	all := p.plan.libraries.resolve(p.config.Preload)
 	if len(all.missing) > 0 {
 		p.log.Info("libraries that are not installed are not loaded ahead", "missing", all.missing)
 	}
-	p.plain = newRack(p, preload{})
-	p.loaded, p.full = p.plain, p.plain
+	p.plain = newWarmPool(p, preload{})
+	p.data, p.full = p.plain, p.plain
 	data := all.data()
 	if p.config.For != nil {
-		p.makeRackFor(*p.config.For, data, all)
+		p.makeFlavourFor(*p.config.For, data, all)
 		return
 	}
 	if len(data.names) > 0 {
-		p.loaded = newRack(p, data)
-		p.full = p.loaded
+		p.data = newWarmPool(p, data)
+		p.full = p.data
 	}
 	if len(all.names) > len(data.names) {
-		p.full = newRackOnDemand(p, all)
+		p.full = newWarmPoolOnDemand(p, all)
 		if len(data.names) == 0 {
-			p.full = newRack(p, all)
-			p.loaded = p.full
+			p.full = newWarmPool(p, all)
+			p.data = p.full
 		}
 	}
 }
 
-// makeRackFor makes one rack, of one jail, with what the job reaches: nothing, the data libraries, or all.
-func (p *Pool) makeRackFor(j Job, data, all preload) {
+// makeFlavourFor makes one warm pool, of one jail, with what the job reaches: nothing, the data libraries, or all.
+func (p *Pool) makeFlavourFor(j Job, data, all preload) {
 	inData := func(modules []string) bool {
 		return !slices.ContainsFunc(modules, func(name string) bool { return !slices.Contains(data.names, name) })
 	}
 	wanted := [...]preload{plain: {}, withData: data, full: all}[p.plan.libraries.reachOf(j).flavour(inData)]
-	p.plain = rackOf(p, wanted, 1, 1)
-	p.loaded, p.full = p.plain, p.plain
+	p.plain = warmPoolOf(p, wanted, 1, 1)
+	p.data, p.full = p.plain, p.plain
 }
 
 // fill starts every jail, as many at a time as there are slots.
 func (p *Pool) fill() error {
-	racks := p.racks()
-	failures := make(chan error, (len(racks)+1)*racks[0].size)
+	pools := p.warmPools()
+	failures := make(chan error, (len(pools)+1)*pools[0].size)
 	var starts sync.WaitGroup
-	for _, r := range racks {
+	for _, r := range pools {
 		r.fill(&starts, failures)
 	}
 	starts.Wait()
@@ -129,8 +130,8 @@ func (p *Pool) fill() error {
 	return <-failures
 }
 
-func (p *Pool) racks() []*rack {
-	return slices.Compact([]*rack{p.plain, p.loaded, p.full})
+func (p *Pool) warmPools() []*warmPool {
+	return slices.Compact([]*warmPool{p.plain, p.data, p.full})
 }
 
 // Run runs one script. It waits for a free slot; the error is ctx's, ErrClosed, or the host's own inability to run jails.
@@ -147,9 +148,9 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
-	r := p.rackFor(&j)
+	r := p.warmPoolFor(&j)
 	outcome, err := r.run(ctx, j)
-	if errors.Is(err, errLost) {
+	if errors.Is(err, errJailLost) {
 		p.log.Warn("a jail was lost under a job, which runs again in another", "error", err)
 		outcome, err = r.run(ctx, j)
 	}
@@ -162,11 +163,11 @@ func (p *Pool) Run(ctx context.Context, j Job) (Outcome, error) {
 // usedOnce reports whether every jail serves a single job.
 func (p *Pool) usedOnce() bool { return p.plan.level == Process || p.config.MaxJobs == 1 }
 
-// rackFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no jail
-// has loaded. A script that finds its way to a library that its text does not show pays for the import.
-func (p *Pool) rackFor(j *Job) *rack {
+// warmPoolFor chooses by what the job's text can reach, since forking is cheaper where less is loaded, and allows for the memory of what no
+// jail has loaded. A script that finds its way to a library that its text does not show pays for the import.
+func (p *Pool) warmPoolFor(j *Job) *warmPool {
 	reach := p.plan.libraries.reachOf(*j)
-	r := [...]*rack{plain: p.plain, withData: p.loaded, full: p.full}[reach.flavour(p.loaded.has)]
+	r := [...]*warmPool{plain: p.plain, withData: p.data, full: p.full}[reach.flavour(p.data.has)]
 	if !r.has(reach.modules) {
 		j.allowanceMB = importAllowanceMB
 	}
@@ -200,12 +201,12 @@ func (p *Pool) Close() {
 		p.slots <- struct{}{} // running jobs have seen ctx end
 	}
 	p.work.Wait()
-	p.crew.Close()
-	for _, r := range p.racks() {
+	p.goroutines.Close()
+	for _, r := range p.warmPools() {
 		r.closeIdle()
 	}
-	p.plan.cgroups.close()
-	p.texts.close()
+	p.plan.cgroups.Close()
+	p.textSegments.close()
 }
 
 // retireIdle lets jails go that were started for a crowd which has gone.
@@ -240,7 +241,7 @@ func (p *Pool) background(f func()) bool {
 		return false
 	}
 	p.work.Add(1)
-	p.crew.Go(func() {
+	p.goroutines.Go(func() {
 		defer p.work.Done()
 		f()
 	})

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
 // patience bounds every wait for something that must happen.
@@ -87,7 +89,7 @@ func parents(t *testing.T) map[int]int {
 	all := map[int]int{}
 	for _, path := range stats {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if fields := statFields(pid); len(fields) > 1 { // else ended meanwhile
+		if fields := procfs.StatFields(pid); len(fields) > 1 { // else ended meanwhile
 			all[pid], _ = strconv.Atoi(fields[1])
 		}
 	}
@@ -97,13 +99,15 @@ func parents(t *testing.T) map[int]int {
 func TestPoolRuns(t *testing.T) {
 	eachPool(t, Config{Denied: []string{"os"}}, func(t *testing.T, p *Pool) {
 		o, err := p.Run(t.Context(), Job{
-			Script: "import posix\ndef main(a, b):\n    print(input(), open('f').read())\n    posix.write(2, b'err')\n    open('new', 'w').write('n')\n    return [a, b]\n",
-			Args:   json.RawMessage(`{"b": 2, "a": 1}`), Stdin: "in", Files: []File{{Path: "f", Content: "Zg==", Encoding: "base64"}},
+			Script: "import posix\ndef main(a, b):\n    print(input(), open('f').read())\n    posix.write(2, b'err')\n" +
+				"    open('new', 'w').write('n')\n    return [a, b]\n",
+			Args: json.RawMessage(`{"b": 2, "a": 1}`), Stdin: "in", Files: []File{{Path: "f", Content: "Zg==", Encoding: "base64"}},
 		})
 		if err != nil || o.Failure != nil {
 			t.Fatalf("%v, %+v", err, o.Failure)
 		}
-		if string(o.Result) != "[1,2]" || o.Stdout.Text != "in f\n" || o.Stderr.Text != "err" || o.Stdout.Cut || len(o.Files) != 1 || o.Files[0].Path != "new" {
+		if string(o.Result) != "[1,2]" || o.Stdout.Text != "in f\n" || o.Stderr.Text != "err" || o.Stdout.Cut || len(o.Files) != 1 ||
+			o.Files[0].Path != "new" {
 			t.Errorf("%+v", o)
 		}
 		if o.Usage.Wall <= 0 || o.Usage.CPU <= 0 || o.Usage.CPU > patience {
@@ -144,15 +148,15 @@ func TestPoolSpare(t *testing.T) {
 	eachPool(t, Config{Slots: 1, Spare: 2}, func(t *testing.T, p *Pool) {
 		seen := map[int]bool{}
 		for range 3 {
-			v, err := p.loaded.take(t.Context())
+			v, err := p.data.take(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			seen[v.pid] = true
-			defer p.loaded.put(v)
+			defer p.data.put(v)
 		}
-		if len(seen) != 3 || len(p.loaded.idle) != 0 {
-			t.Errorf("%d jails for one slot and two to spare, and %d more", len(seen), len(p.loaded.idle))
+		if len(seen) != 3 || len(p.data.idle) != 0 {
+			t.Errorf("%d jails for one slot and two to spare, and %d more", len(seen), len(p.data.idle))
 		}
 	})
 }
@@ -187,13 +191,13 @@ func TestPoolOver(t *testing.T) {
 			jobs.Go(func() {
 				for range 30 {
 					wantAnswer(t, p, "def main(): return 1", "1")
-					p.loaded.mu.Lock()
-					for _, v := range p.loaded.idle {
+					p.data.mu.Lock()
+					for _, v := range p.data.idle {
 						if v.served > mostOver*2 {
 							t.Errorf("a jail for 2 jobs has served %d", v.served)
 						}
 					}
-					p.loaded.mu.Unlock()
+					p.data.mu.Unlock()
 				}
 			})
 		}
@@ -217,10 +221,10 @@ func TestPoolRetiresOneByOne(t *testing.T) {
 	eachPool(t, Config{Slots: 3, MaxJobs: 30}, func(t *testing.T, p *Pool) {
 		settled := func() (pids []int) {
 			eventually(t, "three jails, none about to retire", func() bool {
-				r := p.loaded
+				r := p.data
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				if len(r.idle) < 3 || slices.ContainsFunc(r.idle, func(v *server) bool { return v.retiring }) {
+				if len(r.idle) < 3 || slices.ContainsFunc(r.idle, func(v *warmJail) bool { return v.retiring }) {
 					return false
 				}
 				pids = nil
@@ -307,7 +311,7 @@ func TestPoolLosesRetiring(t *testing.T) {
 // A server that does not answer any more is ended with the program that has built its jail.
 func TestServerEndsWithItsJail(t *testing.T) {
 	eachPool(t, Config{Cgroup: CgroupOff}, func(t *testing.T, p *Pool) {
-		v := p.loaded.idle[0]
+		v := p.data.idle[0]
 		if err := unix.Kill(v.pid, unix.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +325,7 @@ func TestServerEndsWithItsJail(t *testing.T) {
 // zombie reports whether a process has ended and has not been waited for.
 func zombie(t *testing.T, pid int) bool {
 	t.Helper()
-	stat, err := os.ReadFile(procFile(pid, "stat"))
+	stat, err := os.ReadFile(procfs.Path(pid, "stat"))
 	return err == nil && strings.Contains(string(stat), ") Z ")
 }
 
@@ -357,7 +361,8 @@ func TestPoolConcurrent(t *testing.T) {
 		var jobs sync.WaitGroup
 		for n := range 40 {
 			jobs.Go(func() {
-				wantAnswer(t, p, fmt.Sprintf("import time\nopen('n', 'x').write('%d')\ndef main():\n    time.sleep(0.005)\n    return open('n').read()", n), fmt.Sprintf(`"%d"`, n))
+				wantAnswer(t, p, fmt.Sprintf("import time\nopen('n', 'x').write('%d')\ndef main():\n    time.sleep(0.005)\n"+
+					"    return open('n').read()", n), fmt.Sprintf(`"%d"`, n))
 			})
 		}
 		jobs.Wait()

@@ -10,27 +10,30 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"safepy/internal/jail/procfs"
 )
 
-// givenWay is how much nicer than before a process is that gives way: to one that does not it leaves six parts of seven. A start that may
-// wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much (ARCHITECTURE.md).
-const givenWay, nicest = 8, 19
+// lowPriorityNice is how much nicer than before a process of low priority is: to one of usual priority it leaves six parts of seven. A
+// start that may wait then takes 4 s instead of 2 while pandas jobs keep all processors busy, and they notice it half as much
+// (ARCHITECTURE.md).
+const lowPriorityNice, nicest = 8, 19
 
-// givenWayAtMost is how long a start gives way: on a machine that leaves no room at all it would never come to an end.
-const givenWayAtMost = 10 * time.Second
+// lowPriorityAtMost is how long a start has low priority: on a machine that leaves no room at all it would never come to an end.
+const lowPriorityAtMost = 10 * time.Second
 
-// lowerPriority has a process give way, and all that it starts meanwhile, for so long or until comeBack is called, which may be more than
-// once; a process that this fails for gives way for ever.
-func lowerPriority(pid int, atMost time.Duration) (comeBack func() error) {
+// lowerPriority gives a process low priority, and all that it starts meanwhile, for so long or until restorePriority is called, which may
+// be more than once; a process that this fails for keeps it for ever.
+func lowerPriority(pid int, atMost time.Duration) (restorePriority func() error) {
 	var undo []func() error
 	if group, nice := autogroup(pid); group != "" && group != ownAutogroup() {
-		if setAutogroup(pid, min(nice+givenWay, nicest)) == nil {
+		if setAutogroup(pid, min(nice+lowPriorityNice, nicest)) == nil {
 			undo = append(undo, func() error { return setAutogroup(pid, nice) })
 		}
 	}
-	if canComeBack() {
+	if canRestorePriority() {
 		if nice, err := niceOf(pid); err == nil {
-			if unix.Setpriority(unix.PRIO_PROCESS, pid, min(nice+givenWay, nicest)) == nil {
+			if unix.Setpriority(unix.PRIO_PROCESS, pid, min(nice+lowPriorityNice, nicest)) == nil {
 				undo = append(undo, func() error { return unix.Setpriority(unix.PRIO_PROCESS, pid, nice) })
 			}
 		}
@@ -51,8 +54,8 @@ func lowerPriority(pid int, atMost time.Duration) (comeBack func() error) {
 	}
 }
 
-// canComeBack tells whether this process may make one less nice again, which takes CAP_SYS_NICE, by doing so to a thread that ends.
-var canComeBack = sync.OnceValue(func() bool {
+// canRestorePriority tells whether this process may make one less nice again, which takes CAP_SYS_NICE, by doing so to a thread that ends.
+var canRestorePriority = sync.OnceValue(func() bool {
 	can := make(chan bool)
 	go func() {
 		runtime.LockOSThread()
@@ -74,7 +77,7 @@ func niceOf(pid int) (int, error) {
 
 // autogroup is the name and the niceness of a process's session, "" where there is no such thing.
 func autogroup(pid int) (group string, nice int) {
-	return readAutogroup(procFile(pid, "autogroup"))
+	return readAutogroup(procfs.Path(pid, "autogroup"))
 }
 
 func ownAutogroup() string {
@@ -84,7 +87,7 @@ func ownAutogroup() string {
 
 func readAutogroup(path string) (group string, nice int) {
 	var buffer [128]byte
-	text, err := readSmall(path, buffer[:])
+	text, err := procfs.ReadSmall(path, buffer[:])
 	if err != nil {
 		return "", 0
 	}
@@ -95,14 +98,14 @@ func readAutogroup(path string) (group string, nice int) {
 	return string(name), nice
 }
 
-// autogroupTries is how often it is tried to make a session nicer or less nice: without privilege the kernel lets anybody do so only once in
-// a tenth of a second.
+// autogroupTries is how often it is tried to make a session nicer or less nice: without privilege the kernel lets anybody do so only once
+// in a tenth of a second.
 const autogroupTries = 20
 
 func setAutogroup(pid, nice int) (err error) {
-	path := procFile(pid, "autogroup")
+	path := procfs.Path(pid, "autogroup")
 	for range autogroupTries {
-		if err := asOwner(path, func() { err = writeSmall(path, strconv.AppendInt(nil, int64(nice), 10)) }); err != nil {
+		if err := procfs.AsOwner(path, func() { err = procfs.WriteSmall(path, strconv.AppendInt(nil, int64(nice), 10)) }); err != nil {
 			return err
 		}
 		if !errors.Is(err, unix.EAGAIN) {

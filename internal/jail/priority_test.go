@@ -22,7 +22,7 @@ func niceness(t *testing.T, pid int) [2]int {
 	return [2]int{nice, session}
 }
 
-// TestLowerPriority: a process gives way, alone or with its session, and comes back.
+// TestLowerPriority: a process gets low priority, alone or with its session, and its old one back.
 func TestLowerPriority(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		c := exec.Command("sleep", "60")
@@ -40,15 +40,15 @@ func TestLowerPriority(t *testing.T) {
 			})
 		}
 		before, mine := niceness(t, pid), niceness(t, unix.Getpid())
-		comeBack := lowerPriority(pid, time.Hour)
+		restorePriority := lowerPriority(pid, time.Hour)
 		now := niceness(t, pid)
-		if canComeBack() && now[0] != min(before[0]+givenWay, nicest) {
+		if canRestorePriority() && now[0] != min(before[0]+lowPriorityNice, nicest) {
 			t.Errorf("own session %v: nice %d, was %d", own, now[0], before[0])
 		}
-		if group, _ := autogroup(pid); own && group != "" && now[1] != min(before[1]+givenWay, nicest) {
+		if group, _ := autogroup(pid); own && group != "" && now[1] != min(before[1]+lowPriorityNice, nicest) {
 			t.Errorf("its session is nice %d, was %d", now[1], before[1])
 		}
-		if err := comeBack(); err != nil {
+		if err := restorePriority(); err != nil {
 			t.Error(err)
 		}
 		if now := niceness(t, pid); now != before {
@@ -90,21 +90,21 @@ func TestSuccessorsComeBack(t *testing.T) {
 	})
 }
 
-// TestStartGivesWay: a successor that starts is nicer than the jails that serve.
-func TestStartGivesWay(t *testing.T) {
+// TestStartAtLowPriority: a successor that starts is nicer than the jails that serve.
+func TestStartAtLowPriority(t *testing.T) {
 	eachPlan(t, Config{}, nil, func(t *testing.T, c Config, p *plan) {
 		v, err := p.start(wanted{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer v.close()
-		if group, _ := autogroup(v.pid); (group == "" || group == ownAutogroup()) && !canComeBack() {
+		if group, _ := autogroup(v.pid); (group == "" || group == ownAutogroup()) && !canRestorePriority() {
 			t.Skip("on this host a process cannot come back")
 		}
 		usual := niceness(t, v.pid)
-		p.alter = python("while True: pass") // it never gets ready
+		p.faults.settings = python("while True: pass") // it never gets ready
 		var starting sync.WaitGroup
-		starting.Go(func() { p.start(wanted{givesWay: true}) })
+		starting.Go(func() { p.start(wanted{lowPriority: true}) })
 		eventually(t, "a jail that starts gives way", func() bool {
 			for _, pid := range descendants(t, unix.Getpid()) {
 				nice, err := niceOf(pid)

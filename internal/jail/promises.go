@@ -11,7 +11,7 @@ func wallsOf(p *plan) []Wall {
 	if p.backend == Bubblewrap {
 		bySandbox = "bubblewrap's seccomp filter"
 	}
-	threads, cgroup := "RLIMIT_NPROC", p.cgroups.enforced
+	threads, cgroup := "RLIMIT_NPROC", p.enforced
 	if cgroup.Pids.By != "" {
 		threads += ", " + cgroup.Pids.By
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"safepy/internal/jail/launch"
 )
 
 // Wall is one of the things that hold a job, and whether it stood when it was attacked.
@@ -41,7 +43,7 @@ const (
 )
 
 // proofPart tries walls in a jail that it makes for it, and returns what each has let through.
-type proofPart func(*Pool, context.Context, *bait) (map[string]string, error)
+type proofPart func(*Pool, context.Context, *decoys) (map[string]string, error)
 
 var proofParts = []proofPart{(*Pool).attackComplete, (*Pool).attackBeneath, (*Pool).attackWhole}
 
@@ -57,12 +59,12 @@ func (p *Pool) Prove(ctx context.Context) ([]Wall, error) {
 			return nil, fmt.Errorf("prove the walls: nobody has tried %q", w.Name)
 		}
 	}
-	return p.verdict(found)
+	return p.judge(found)
 }
 
 // tryWalls runs parts of the proof side by side.
 func (p *Pool) tryWalls(ctx context.Context, parts ...proofPart) (map[string]string, error) {
-	b, err := layBait()
+	b, err := layDecoys()
 	if err != nil {
 		return nil, fmt.Errorf("prove the walls: %w", err)
 	}
@@ -77,7 +79,7 @@ func (p *Pool) tryWalls(ctx context.Context, parts ...proofPart) (map[string]str
 		return nil, fmt.Errorf("prove the walls: %w", err)
 	}
 	found := map[string]string{}
-	for _, walls := range append(reached, b.touched()) {
+	for _, walls := range append(reached, b.disturbed()) {
 		for wall, reached := range walls {
 			if found[wall] == "" {
 				found[wall] = reached
@@ -87,8 +89,8 @@ func (p *Pool) tryWalls(ctx context.Context, parts ...proofPart) (map[string]str
 	return found, nil
 }
 
-// verdict compares what was found of the walls that were tried with what the level promises.
-func (p *Pool) verdict(found map[string]string) ([]Wall, error) {
+// judge compares what was found of the walls that were tried with what the level promises.
+func (p *Pool) judge(found map[string]string) ([]Wall, error) {
 	var walls []Wall
 	var fallen []string
 	for _, w := range wallsOf(p.plan) {
@@ -111,20 +113,14 @@ func (p *Pool) verdict(found map[string]string) ([]Wall, error) {
 // proving opens a pool of the same kind with one slot and nothing preloaded.
 func (p *Pool) proving(ctx context.Context, plan plan, alter func(*settings)) (*Pool, error) {
 	plan.denied, plan.limits.Timeout = nil, attackTimeout
-	before := plan.alter
-	plan.alter = func(s *settings) {
-		if before != nil {
-			before(s)
-		}
-		alter(s)
-	}
+	plan.faults = plan.faults.withSettings(alter)
 	c := p.config
 	c.Slots, c.Spare, c.Preload, c.Denied, c.Logger = 1, 0, nil, nil, slog.New(slog.DiscardHandler)
 	return openAs(ctx, c, &plan)
 }
 
 // attackComplete tries the walls of a jail as every job has it, with one attack after the other in it.
-func (p *Pool) attackComplete(ctx context.Context, b *bait) (map[string]string, error) {
+func (p *Pool) attackComplete(ctx context.Context, b *decoys) (map[string]string, error) {
 	own, err := p.proving(ctx, *p.plan, func(s *settings) { s.Rehearse = false })
 	if err != nil {
 		return nil, err
@@ -161,9 +157,9 @@ func (p *Pool) idsOfHost() string {
 
 // aServer is the pid of the Python in a jail that is idle.
 func (p *Pool) aServer() int {
-	p.loaded.mu.Lock()
-	defer p.loaded.mu.Unlock()
-	return p.loaded.idle[0].pid
+	p.data.mu.Lock()
+	defer p.data.mu.Unlock()
+	return p.data.idle[0].pid
 }
 
 // attackTime runs the attack that never ends. On a busy machine it may not even have begun when its time is over; then it has more.
@@ -193,11 +189,12 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 	}
 }
 
-// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit and for the worker.
-func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, error) {
+// attackBeneath tries what remains when the job's own filter is away, and the cgroup, which could stand in for an rlimit and for the
+// worker.
+func (p *Pool) attackBeneath(ctx context.Context, b *decoys) (map[string]string, error) {
 	plan := *p.plan
 	plan.cgroups = nil
-	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Study, s.Seccomp = false, false, nil })
+	own, err := p.proving(ctx, plan, func(s *settings) { s.Rehearse, s.Profile, s.Seccomp = false, false, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -212,14 +209,14 @@ func (p *Pool) attackBeneath(ctx context.Context, b *bait) (map[string]string, e
 	return found, err
 }
 
-// answer is what the attacks return.
-type answer struct {
+// attackAnswer is what the attacks return.
+type attackAnswer struct {
 	Found       map[string]string `json:"found"`
 	Environment map[string]string `json:"environment"`
 }
 
-func (p *Pool) attack(ctx context.Context, b *bait, name string) (answer, error) {
-	var a answer
+func (p *Pool) attack(ctx context.Context, b *decoys, name string) (attackAnswer, error) {
+	var a attackAnswer
 	script, err := attackFiles.ReadFile("attacks/" + name)
 	if err != nil {
 		return a, err
@@ -247,7 +244,7 @@ func leaked(seen map[string]string) string {
 		name, value, _ := strings.Cut(own, "=")
 		for inside, v := range seen {
 			// bubblewrap itself sets PWD, and /tmp is what it may be anywhere.
-			given := inside == "PWD" || slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, inside+"=") })
+			given := inside == "PWD" || slices.ContainsFunc(launch.Environment(), func(e string) bool { return strings.HasPrefix(e, inside+"=") })
 			if !given && (inside == name && v == value || len(value) >= 8 && strings.Contains(v, value)) {
 				return inside
 			}
@@ -257,7 +254,7 @@ func leaked(seen map[string]string) string {
 }
 
 // survivors names processes of the attack that are still there when it has been answered for a while.
-func (b *bait) survivors() string {
+func (b *decoys) survivors() string {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for end := time.Now().Add(killGrace); ; <-again.C {
@@ -271,7 +268,7 @@ func (b *bait) survivors() string {
 	}
 }
 
-func (b *bait) marked() int {
+func (b *decoys) marked() int {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	count := 0
 	for _, path := range names {

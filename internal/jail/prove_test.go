@@ -1,7 +1,10 @@
 package jail
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/binary"
+	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +13,11 @@ import (
 	"testing"
 	"time"
 
+	elastic "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
+	"golang.org/x/net/bpf"
+
+	"safepy/internal/jail/cgroup"
 )
 
 // eachKind runs f for a pool of every backend and level that this machine can make.
@@ -79,9 +86,11 @@ var removals = []removal{
 		delete(s.Rlimits, "NPROC") // which another's processes may have used up, where jobs have the worker's uid
 	}},
 	{wall: "other processes, named", kinds: everywhere, settings: letting("sched_getaffinity")},
-	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.unconfined = true }, root: true, args: asRoot},
+	{wall: "other processes, named", kinds: once, settings: letting("kill"), plan: func(p *plan) { p.faults.noLandlock = true }, root: true,
+		args: asRoot},
 	{wall: "other processes, named", kinds: once, settings: letting("clock_gettime")},
-	{wall: "metadata of files", kinds: []string{"bubblewrap"}, settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},
+	{wall: "metadata of files", kinds: []string{"bubblewrap"},
+		settings: without(`if name == "mount": return lambda *a: 0 if a[3] & 32 else real(*a)`, "")},
 	{wall: "metadata of files", kinds: once, settings: letting("utimensat")},
 	{wall: "locks of files", kinds: everywhere, settings: letting("flock")},
 	{wall: "locks of files", kinds: everywhere, settings: letting("fcntl")},
@@ -93,43 +102,48 @@ var removals = []removal{
 	{wall: "what a user is charged for", kinds: everywhere, settings: letting("timer_create")},
 	{wall: "another user", kinds: fresh, root: true, settings: func(s *settings) { s.UID = nil }},
 	{wall: "ids of its own", kinds: []string{"nsjail"}, args: insert("--disable_clone_newuser"), root: true},
-	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`, "import os; os.setresuid = lambda *a: None")},
+	{wall: "no capabilities", kinds: fresh, settings: without(`if name == "capset": return lambda *a: 0`,
+		"import os; os.setresuid = lambda *a: None")},
 	{wall: "number of processes", settings: func(s *settings) { delete(s.Rlimits, "NPROC") }},
 	{wall: "descriptors", settings: limit("NOFILE", 4096), args: replace("--rlimit_nofile", "hard")},
 	{wall: "size of a file", kinds: []string{"nsjail"}, settings: limit("FSIZE", 1<<40)},
 	{wall: "size of a file", kinds: once, settings: limit("FSIZE", 1<<40), says: "output limit: more than"}, // the wall behind it
 	{wall: "no core files", settings: limit("CORE", 1<<20), args: replace("--rlimit_core", "100")},
-	{wall: "memory", kinds: everywhere, plan: func(p *plan) { p.unweighed = true }},
+	{wall: "memory", kinds: everywhere, plan: func(p *plan) { p.faults.noMemoryLimit = true }},
 	{wall: "address space", settings: func(s *settings) { delete(s.Rlimits, "AS") }},
 	{wall: "CPU time", settings: python("import resource; resource.RLIMIT_CPU = resource.RLIMIT_RSS")},
 	{wall: "size of the working directory", kinds: []string{"nsjail"}, settings: func(s *settings) {
 		s.Tmpfs = strings.Replace(s.Tmpfs, "size=64m", "size=6400m", 1)
 	}},
-	{wall: "predecessors", kinds: []string{"nsjail"}, settings: without(`if name == "mount": return lambda *a: 0`, "import os; os.chmod('/tmp', 0o777)")},
-	{wall: "descriptors of others", settings: python("import os; close = os.closerange; os.closerange = lambda a, b: (close(a, b), a == 5 and os.dup2(0, 77))")},
+	{wall: "predecessors", kinds: []string{"nsjail"}, settings: without(`if name == "mount": return lambda *a: 0`,
+		"import os; os.chmod('/tmp', 0o777)")},
+	{wall: "descriptors of others", settings: python("import os; close = os.closerange; os.closerange = lambda a, b: (close(a, b), a == 5 " +
+		"and os.dup2(0, 77))")},
 	{wall: "no new privileges", kinds: []string{"nsjail"}, args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args) // which goes without saying where nsjail sets up a filter
-	}, settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
+	}, settings: keepingPrivileges},
 	{wall: "outer filter", kinds: []string{"nsjail", "process"}, args: replace("--seccomp_string", "ALLOW { getpid } DEFAULT ALLOW")},
 	{wall: "outer filter", kinds: []string{"bubblewrap"}, args: drop("--seccomp")},
 	{wall: "network", kinds: []string{"nsjail"}, settings: sharing("0x40000000"), args: insert("--disable_clone_newnet")},
 	{wall: "network", kinds: []string{"bubblewrap"}, settings: sharing("0x40000000"), args: drop("--unshare-net")},
 	{wall: "shared memory", kinds: []string{"nsjail"}, settings: sharing("0x8000000"), args: insert("--disable_clone_newipc")},
 	{wall: "shared memory", kinds: []string{"bubblewrap"}, settings: sharing("0x8000000"), args: drop("--unshare-ipc")},
-	{wall: "host name", kinds: []string{"bubblewrap"}, args: func(args []string) []string { return drop("--hostname")(drop("--unshare-uts")(args)) }},
+	{wall: "host name", kinds: []string{"bubblewrap"},
+		args: func(args []string) []string { return drop("--hostname")(drop("--unshare-uts")(args)) }},
 	{wall: "the kernel's /proc", kinds: []string{"nsjail"}, args: drop("--disable_proc")},
 	{wall: "the kernel's /proc", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--proc", "/proc", "--remount-ro", "/")},
 	{wall: "users of the host", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc/passwd")},
-	{wall: "users of the host", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc/passwd", "/etc/passwd", "--remount-ro", "/")},
-	{wall: "users of the host", kinds: once, plan: func(p *plan) { p.unconfined = true }},
+	{wall: "users of the host", kinds: []string{"bubblewrap"},
+		args: drop("--remount-ro", "--ro-bind", "/etc/passwd", "/etc/passwd", "--remount-ro", "/")},
+	{wall: "users of the host", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
 	{wall: "host files", kinds: []string{"nsjail"}, args: insert("--bindmount_ro", "/etc")},
 	{wall: "host files", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--ro-bind", "/etc", "/etc", "--remount-ro", "/")},
 	{wall: "read-only root", kinds: []string{"nsjail"}, args: insert("--rw")},
 	{wall: "read-only root", kinds: []string{"bubblewrap"}, args: drop("--remount-ro")},
-	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.unwatched = true }},
-	{wall: "host files", kinds: once, plan: func(p *plan) { p.unconfined = true }},
-	{wall: "the kernel's /proc", kinds: once, plan: func(p *plan) { p.unconfined = true }},
-	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.unconfined = true }, settings: func(s *settings) {
+	{wall: "size of the working directory", kinds: once, plan: func(p *plan) { p.faults.noQuota = true }},
+	{wall: "host files", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
+	{wall: "the kernel's /proc", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }},
+	{wall: "predecessors", kinds: once, plan: func(p *plan) { p.faults.noLandlock = true }, settings: func(s *settings) {
 		s.Directory = shared
 	}},
 	{wall: "another user", kinds: once, root: true, args: asRoot},
@@ -137,9 +151,9 @@ var removals = []removal{
 		settings: without(`if name == "capset": return lambda *a: 0`, "")},
 	{wall: "no new privileges", kinds: once, args: func(args []string) []string {
 		return drop("--seccomp_string", "--disable_no_new_privs")(args)
-	}, plan: func(p *plan) { p.unconfined = true }, // Landlock asks for it
-		settings: without(`if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")},
-	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.unconfined = true }},
+	}, plan: func(p *plan) { p.faults.noLandlock = true }, // Landlock asks for it
+		settings: keepingPrivileges},
+	{wall: "other processes, signalled", kinds: once, root: true, args: asRoot, plan: func(p *plan) { p.faults.noLandlock = true }},
 	{wall: "other processes, signalled", kinds: fresh, settings: func(s *settings) {
 		outside(s)
 		if s.UID != nil { // else it has the server's already
@@ -149,8 +163,10 @@ var removals = []removal{
 	}},
 	{wall: "other processes, seen", kinds: fresh, settings: outside},
 	{wall: "nothing outlives its job", kinds: fresh, settings: outside},
-	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") }, plan: bounding(func(b *bounds) { b.pids = 0 })},
-	{wall: "time", kinds: []string{"nsjail"}, says: "a killed job did not end", settings: python("import signal; signal.pidfd_send_signal = lambda *a: None")},
+	{wall: "number of threads", kinds: everywhere, settings: func(s *settings) { delete(s.Rlimits, "NPROC") },
+		plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
+	{wall: "time", kinds: []string{"nsjail"}, says: "a killed job did not end",
+		settings: python("import signal; signal.pidfd_send_signal = lambda *a: None")},
 	{wall: "time", kinds: once, says: "a job's output did not end with it", settings: python(`
 import os
 chdir = os.chdir
@@ -162,17 +178,14 @@ def behind(path):
         os._exit(os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]))
     chdir(path)
 os.chdir = behind`)},
-	{wall: "jail's memory", kinds: everywhere, plan: bounding(func(b *bounds) { b.memory, b.noSwap = 0, false })},
-	{wall: "jail's swap", kinds: everywhere, plan: bounding(func(b *bounds) { b.noSwap = false })},
-	{wall: "jail's processes", kinds: everywhere, plan: bounding(func(b *bounds) { b.pids = 0 })},
-	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *bounds) { b.cpu = 0 })},
-	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) {
-		c := *p.cgroups
-		c.hierarchy = deserted{c.hierarchy}
-		p.cgroups = &c
-	}},
+	{wall: "jail's memory", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.Memory, b.NoSwap = 0, false })},
+	{wall: "jail's swap", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.NoSwap = false })},
+	{wall: "jail's processes", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.Pids = 0 })},
+	{wall: "jail's processor time", kinds: everywhere, plan: bounding(func(b *cgroup.Bounds) { b.CPU = 0 })},
+	{wall: "jail's memory", kinds: everywhere, plan: func(p *plan) { p.faults.noCgroup = true }},
 	{wall: "worker's environment", kinds: []string{"nsjail", "process"}, args: insert("--env", "OTHER=a secret of the worker")},
-	{wall: "worker's environment", kinds: []string{"bubblewrap"}, args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
+	{wall: "worker's environment", kinds: []string{"bubblewrap"},
+		args: drop("--remount-ro", "--setenv", "OTHER", "a secret of the worker", "--remount-ro", "/")},
 }
 
 // fresh are the kinds with namespaces, once is the one without.
@@ -190,6 +203,10 @@ func asRoot(args []string) []string {
 	return insert("--keep_caps")(replace("--group", "0")(replace("--user", "0")(args)))
 }
 
+// keepingPrivileges does without PR_SET_NO_NEW_PRIVS.
+var keepingPrivileges = without(`
+        if name == "prctl": return lambda option, *rest: 0 if getattr(option, "value", option) == 38 else real(option, *rest)`, "")
+
 // outside leaves jobs out of the pid namespaces that are made for them; what ends the namespace then has to end the job, too.
 var outside = without(`
         if name == "setns": return lambda fd, flags: 0 if flags == 0x20000000 else real(fd, flags)
@@ -206,38 +223,9 @@ def end(fd, number):
 os.fork, signal.pidfd_send_signal = lambda: born(fork()), end`)
 
 // bounding changes what is asked of the cgroups.
-func bounding(change func(*bounds)) func(*plan) {
-	return func(p *plan) {
-		c := *p.cgroups
-		if c.hierarchy != nil {
-			c.hierarchy = lenient{c.hierarchy, change}
-		}
-		p.cgroups = &c
-	}
+func bounding(change func(*cgroup.Bounds)) func(*plan) {
+	return func(p *plan) { p.faults.bounds = change }
 }
-
-// lenient is a hierarchy that sets less than it is asked to.
-type lenient struct {
-	hierarchy
-	change func(*bounds)
-}
-
-func (h lenient) make(name string, b bounds) (group, error) {
-	h.change(&b)
-	return h.hierarchy.make(name, b)
-}
-
-// deserted makes groups that nobody gets into.
-type deserted struct{ hierarchy }
-
-type desertedGroup struct{ group }
-
-func (h deserted) make(name string, b bounds) (group, error) {
-	g, err := h.hierarchy.make(name, b)
-	return desertedGroup{g}, err
-}
-
-func (desertedGroup) add(int) error { return nil }
 
 // partsByWall are the parts of the proof that try each wall: what tries the others need not run where one is taken away.
 func partsByWall(t *testing.T, p *Pool) map[string][]proofPart {
@@ -275,14 +263,14 @@ func TestProveNotices(t *testing.T) {
 					t.Skip("not root")
 				}
 				broken := *p.plan
-				broken.alter, broken.alterArgs = r.settings, r.args
+				broken.faults.settings, broken.faults.args = r.settings, r.args
 				if r.plan != nil {
 					r.plan(&broken)
 				}
 				weak := &Pool{config: p.config, plan: &broken}
 				found, err := weak.tryWalls(t.Context(), parts[r.wall]...)
 				if err == nil {
-					_, err = weak.verdict(found)
+					_, err = weak.judge(found)
 				}
 				if err == nil {
 					t.Fatalf("nobody noticed: %v", found)
@@ -300,7 +288,7 @@ func TestProveNotices(t *testing.T) {
 func TestEveryPromiseIsTakenAway(t *testing.T) {
 	there := Control{By: "cgroup"}
 	for level, kinds := range map[Level][]string{Namespaces: fresh, Process: once} {
-		all := &plan{backend: Nsjail, level: level, cgroups: &cgroups{enforced: Enforcement{there, there, there, there}}}
+		all := &plan{backend: Nsjail, level: level, enforced: Enforcement{Memory: there, Swap: there, Pids: there, CPU: there}}
 		for wall := range promises(all) {
 			if !slices.ContainsFunc(removals, func(r removal) bool {
 				return r.wall == wall && (r.kinds == nil || slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(r.kinds, k) }))
@@ -325,26 +313,50 @@ func python(source string) func(*settings) {
 	return func(s *settings) { s.Modules = append(s.Modules, [2]string{"without", source}) }
 }
 
-// letting has the job's own filter let calls through, whatever their arguments.
-func letting(names string) func(*settings) {
+// letting has the job's own filter let a call through, whatever its arguments.
+func letting(name string) func(*settings) {
 	return func(s *settings) {
 		if s.Seccomp == nil {
 			return // the attacks beneath it
 		}
-		native, err := arch.GetInfo("")
+		p := *s.Seccomp
+		code, err := hex.DecodeString(p.Code)
 		if err != nil {
 			panic(err)
 		}
-		level := Namespaces
-		if s.Once {
-			level = Process
-		}
-		p, err := newJobProgram(native, level, os.Geteuid() != 0, jobCall{names, allowed, "for a test"})
-		if err != nil {
-			panic(err)
-		}
+		before, code := len(code), answering(code, name, bpf.RetConstant{Val: uint32(elastic.ActionAllow)})
+		p.Code = hex.EncodeToString(code)
+		p.PIDAt, p.ClockAt = moved(p.PIDAt, len(code)-before), moved(p.ClockAt, len(code)-before)
 		s.Seccomp = &p
 	}
+}
+
+// answering puts an answer to one call in front of a filter.
+func answering(filter []byte, name string, answer bpf.Instruction) []byte {
+	native, err := arch.GetInfo("")
+	if err != nil {
+		panic(err)
+	}
+	const callNumber = 0 // where struct seccomp_data has it
+	first, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: callNumber, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(native.SyscallNames[name]), SkipTrue: 1},
+		answer,
+	})
+	if err != nil {
+		panic(err)
+	}
+	var program bytes.Buffer
+	binary.Write(&program, binary.NativeEndian, first)
+	return append(program.Bytes(), filter...)
+}
+
+func moved(offsets []int, by int) []int {
+	all := slices.Clone(offsets)
+	for i := range all {
+		all[i] += by
+	}
+	return all
 }
 
 func limit(name string, value int64) func(*settings) {

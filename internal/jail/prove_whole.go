@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"safepy/internal/jail/cgroup"
 )
 
 // wholeLimits are those of the jail whose bounds as a whole are tried: small, so that going beyond them is quick and takes little
@@ -21,25 +23,25 @@ const (
 	lookPatience = 5 * time.Second
 )
 
-// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its work.
-func (p *Pool) attackWhole(ctx context.Context, _ *bait) (map[string]string, error) {
+// attackWhole tries what bounds the jail as a whole: the cgroup, with no rlimit and no look of the worker's before it that would do its
+// work.
+func (p *Pool) attackWhole(ctx context.Context, _ *decoys) (map[string]string, error) {
 	found := map[string]string{}
-	c := p.plan.cgroups
+	enforced := p.plan.enforced
 	for wall, control := range map[string]Control{
-		"jail's memory": c.enforced.Memory, "jail's swap": c.enforced.Swap,
-		"jail's processes": c.enforced.Pids, "jail's processor time": c.enforced.CPU,
+		"jail's memory": enforced.Memory, "jail's swap": enforced.Swap,
+		"jail's processes": enforced.Pids, "jail's processor time": enforced.CPU,
 	} {
 		found[wall] = control.Missing
 	}
-	if c.hierarchy == nil && p.plan.level != Process {
+	if !p.plan.cgroups.Available() && p.plan.level != Process {
 		return found, nil
 	}
-	small, plan := *c, *p.plan
-	small.limits = wholeLimits
-	plan.cgroups = &small
-	plan.limits.DiskMB, plan.unweighed = wholeLimits.DiskMB, true
+	plan := *p.plan
+	plan.cgroupLimits = wholeLimits
+	plan.limits.DiskMB, plan.faults.noMemoryLimit = wholeLimits.DiskMB, true
 	own, err := p.proving(ctx, plan, func(s *settings) {
-		s.Rehearse, s.Study = false, false
+		s.Rehearse, s.Profile = false, false
 		delete(s.Rlimits, "NPROC")
 	})
 	if err != nil {
@@ -49,14 +51,14 @@ func (p *Pool) attackWhole(ctx context.Context, _ *bait) (map[string]string, err
 	if err := own.lookAtCgroup(found); err != nil {
 		return nil, err
 	}
-	if c.enforced.Pids.By != "" {
+	if enforced.Pids.By != "" {
 		o, err := own.attackOnce(ctx, "threads", Job{Timeout: attackTimeout})
 		if err != nil {
 			return nil, err
 		}
 		found["jail's processes"] = reached(o)
 	}
-	if c.enforced.Memory.By != "" {
+	if enforced.Memory.By != "" {
 		o, err := own.attackOnce(ctx, "memory", Job{Timeout: attackTimeout})
 		if err != nil {
 			return nil, err
@@ -99,17 +101,17 @@ func (p *Pool) attackWatched(ctx context.Context, found Code, j Job, attacks ...
 
 // lookAtCgroup reads what the kernel says of the cgroup that a warm jail's Python is in.
 func (p *Pool) lookAtCgroup(found map[string]string) error {
-	at, err := placeOf(strconv.Itoa(p.aServer()))
+	at, err := cgroup.PlaceOf(strconv.Itoa(p.aServer()))
 	if err != nil {
 		return err
 	}
-	enforced := p.plan.cgroups.enforced
+	enforced := p.plan.enforced
 	if enforced.Swap.By != "" {
-		memory, err := at.file("memory", "memory.limit_in_bytes", "memory.max")
+		memory, err := at.File("memory", "memory.limit_in_bytes", "memory.max")
 		if err != nil {
 			return err
 		}
-		swap, err := at.file("memory", "memory.memsw.limit_in_bytes", "memory.swap.max")
+		swap, err := at.File("memory", "memory.memsw.limit_in_bytes", "memory.swap.max")
 		if err != nil {
 			found["jail's swap"] = err.Error()
 		} else if swap != "0" && swap != memory { // version 1 bounds the two together
@@ -117,11 +119,11 @@ func (p *Pool) lookAtCgroup(found map[string]string) error {
 		}
 	}
 	if enforced.CPU.By != "" {
-		quota, err := at.file("cpu", "cpu.cfs_quota_us", "cpu.max")
+		quota, err := at.File("cpu", "cpu.cfs_quota_us", "cpu.max")
 		if err != nil {
 			found["jail's processor time"] = err.Error()
-		} else if quota != strconv.Itoa(cpuPeriod) && quota != fmt.Sprintf("%d %d", cpuPeriod, cpuPeriod) {
-			found["jail's processor time"] = quota + " of every " + strconv.Itoa(cpuPeriod)
+		} else if quota != strconv.Itoa(cgroup.CPUPeriod) && quota != fmt.Sprintf("%d %d", cgroup.CPUPeriod, cgroup.CPUPeriod) {
+			found["jail's processor time"] = quota + " of every " + strconv.Itoa(cgroup.CPUPeriod)
 		}
 	}
 	return nil
@@ -133,7 +135,8 @@ func (p *Pool) attackOnce(ctx context.Context, name string, j Job) (Outcome, err
 	if err != nil {
 		return Outcome{}, err
 	}
-	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads, "disk_mb": wholeLimits.DiskMB})
+	args, err := json.Marshal(map[string]any{"attack": name, "megabytes": wholeMegabytes, "threads": wholeThreads,
+		"disk_mb": wholeLimits.DiskMB})
 	if err != nil {
 		return Outcome{}, err
 	}

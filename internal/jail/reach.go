@@ -7,8 +7,8 @@ import (
 )
 
 // importAllowanceMB is what a job may use beyond its limit when its script names an installed library that its jail has not loaded: what
-// the library's own import takes is not the script's data: with scikit-learn and all that it needs 70 MB. Naming one is enough to have it, so
-// for whoever means harm the limit of every job is as much higher.
+// the library's own import takes is not the script's data: with scikit-learn and all that it needs 70 MB. Naming one is enough to have it,
+// so for whoever means harm the limit of every job is as much higher.
 const importAllowanceMB = 128
 
 // reach is what a job's text says that it may import. Text is all that is looked at, here outside the jails: Python's own parser works on
@@ -49,13 +49,16 @@ var throughPandas = []struct {
 	word      string
 	libraries []string
 }{
-	{".plot", []string{"matplotlib"}}, {".hist(", []string{"matplotlib"}}, {"boxplot", []string{"matplotlib"}}, {"plotting", []string{"matplotlib"}},
+	{".plot", []string{"matplotlib"}}, {".hist(", []string{"matplotlib"}}, {"boxplot", []string{"matplotlib"}},
+	{"plotting", []string{"matplotlib"}},
 	{".style", []string{"jinja2", "matplotlib"}}, {"to_latex", []string{"jinja2"}},
-	{"excel", []string{"openpyxl", "xlrd", "odf", "pyxlsb", "xlsxwriter"}}, {"Excel", []string{"openpyxl", "xlrd", "odf", "pyxlsb", "xlsxwriter"}},
+	{"excel", []string{"openpyxl", "xlrd", "odf", "pyxlsb", "xlsxwriter"}},
+	{"Excel", []string{"openpyxl", "xlrd", "odf", "pyxlsb", "xlsxwriter"}},
 	{"to_markdown", []string{"tabulate"}}, {"read_html", []string{"lxml", "bs4", "html5lib"}}, {"_xml", []string{"lxml"}},
 	{"interpolate", []string{"scipy"}}, {"spearman", []string{"scipy"}}, {"kendall", []string{"scipy"}}, {"win_type", []string{"scipy"}},
 	{".sparse", []string{"scipy"}}, {".kde", []string{"scipy"}}, {"to_xarray", []string{"xarray"}},
-	{"_hdf", []string{"tables"}}, {"HDFStore", []string{"tables"}}, {"parquet", []string{"pyarrow", "fastparquet"}}, {"feather", []string{"pyarrow"}},
+	{"_hdf", []string{"tables"}}, {"HDFStore", []string{"tables"}}, {"parquet", []string{"pyarrow", "fastparquet"}},
+	{"feather", []string{"pyarrow"}},
 	{"pyarrow", []string{"pyarrow"}}, {"_orc", []string{"pyarrow"}}, {"_sql", []string{"sqlalchemy"}}, {"_gbq", []string{"pandas_gbq"}},
 }
 
@@ -82,7 +85,7 @@ func (l libraries) reachOf(j Job) reach {
 	has := func(word string) bool { return strings.Contains(j.Script, word) }
 	named := func(word string) bool { return !own[word] && has(word) }
 	r.mentions = slices.ContainsFunc(dataLibraries, named) || slices.ContainsFunc(largeModules, has)
-	if slices.Contains(r.modules, framesLibrary) {
+	if slices.Contains(r.modules, dataFramesLibrary) {
 		for _, t := range throughPandas {
 			if slices.ContainsFunc(sources, func(source string) bool { return strings.Contains(source, t.word) }) {
 				for _, library := range t.libraries {

@@ -78,7 +78,8 @@ func TestReach(t *testing.T) {
 		{name: "through pandas", script: "import pandas\ndf.to_excel('x')\ndf.plot()", want: "matplotlib openpyxl pandas", mentions: true},
 		{name: "pandas' words without pandas", script: "x.to_excel()\n"},
 		{name: "a helper", script: "import helper", want: "pandas", files: []File{{Path: "helper.py", Content: "import pandas"}}},
-		{name: "a helper's words", script: "import helper", want: "matplotlib pandas", files: []File{{Path: "./helper.py", Content: "import pandas\ndf.plot()"}}},
+		{name: "a helper's words", script: "import helper", want: "matplotlib pandas",
+			files: []File{{Path: "./helper.py", Content: "import pandas\ndf.plot()"}}},
 		{name: "a helper in base64", script: "import helper", want: "scipy",
 			files: []File{{Path: "helper.py", Encoding: "base64", Content: base64.StdEncoding.EncodeToString([]byte("import scipy"))}}},
 		{name: "a helper in no base64", script: "import helper", files: []File{{Path: "helper.py", Encoding: "base64", Content: "?"}}},
@@ -97,7 +98,8 @@ func TestReach(t *testing.T) {
 }
 
 func FuzzImports(f *testing.F) {
-	for _, seed := range []string{"import a.b as c, d", "from a.b import (c)", "import_module(name='a')", "import \\\n a", "__import__(\"a\")"} {
+	for _, seed := range []string{"import a.b as c, d", "from a.b import (c)", "import_module(name='a')", "import \\\n a",
+		"__import__(\"a\")"} {
 		f.Add(seed, "x")
 	}
 	f.Fuzz(func(t *testing.T, source, name string) {
@@ -110,7 +112,8 @@ func FuzzImports(f *testing.F) {
 			return
 		}
 		// Whatever stands before it, and behind: a statement on a line of its own is found.
-		for _, statement := range []string{"import " + name, "import x, " + name + " as y", "from " + name + " import z", "f(__import__('" + name + "'))"} {
+		for _, statement := range []string{"import " + name, "import x, " + name + " as y", "from " + name + " import z",
+			"f(__import__('" + name + "'))"} {
 			found := false
 			imports(source+"\n"+statement+"\n"+source, func(n string) { found = found || n == name })
 			if !found {
@@ -132,7 +135,8 @@ func TestResolve(t *testing.T) {
 		{"auto pandas", "numpy pandas PIL", "numpy PIL", "matplotlib scipy openpyxl tabulate lxml"},
 	} {
 		p := l.resolve(strings.Fields(c.wanted))
-		if got := [3]string{strings.Join(p.names, " "), strings.Join(p.optional, " "), strings.Join(p.missing, " ")}; got != [3]string{c.names, c.optional, c.missing} {
+		if got := [3]string{strings.Join(p.names, " "), strings.Join(p.optional, " "), strings.Join(p.missing, " ")}; got != [3]string{c.names,
+			c.optional, c.missing} {
 			t.Errorf("%s: %q", c.wanted, got)
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-var rightFull = flag.Bool("right", false, "run every program of TestRightOrMemoryLimit at every size on every kind of jail, not a selection")
+var rightFull = flag.Bool("right", false, "run every program of TestRightOrMemoryLimit at every size on every kind of jail, not a "+
+	"selection")
 
 // rightLimit is small, so that what uses it up takes little time.
 const rightLimit = 8
@@ -17,8 +18,8 @@ const rightLimit = 8
 // rightSizes are what a program's data takes, in parts of the limit: from what fits to what does not.
 var rightSizes = []float64{0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 1.6}
 
-// TestRightOrMemoryLimit: at whatever size a program's data meets the limit, its answer is the right one or memory_limit. Every right one is
-// known by another way. C code that does not check whether it got its memory would answer zeros, or crash.
+// TestRightOrMemoryLimit: at whatever size a program's data meets the limit, its answer is the right one or memory_limit. Every right one
+// is known by another way. C code that does not check whether it got its memory would answer zeros, or crash.
 func TestRightOrMemoryLimit(t *testing.T) {
 	programs := rightPrograms()
 	if len(programs) < 200 {
@@ -69,7 +70,8 @@ func TestRightOrMemoryLimit(t *testing.T) {
 	}
 }
 
-// runs reports whether the answer was the right one. Any other but memory_limit is an error, as is one where none can be, or the other way round.
+// runs reports whether the answer was the right one. Any other but memory_limit is an error, as is one where none can be, or the other way
+// round.
 func (r rightProgram) runs(t *testing.T, p *Pool, size float64) bool {
 	t.Helper()
 	n := r.number(size * rightLimit * (1 << 20))
@@ -139,19 +141,26 @@ var matrixOperations = []struct {
 		off := -e / (2 * (2 + e*n))
 		return []float64{.5 + off, .5 + off, off}
 	}},
-	{"solve", "x = np.linalg.solve(a, np.ones(n, t)); x = [x[0], x[-1]]", func(n, e float64) []float64 { return []float64{1 / (2 + e*n), 1 / (2 + e*n)} }},
+	{"solve", "x = np.linalg.solve(a, np.ones(n, t)); x = [x[0], x[-1]]",
+		func(n, e float64) []float64 { return []float64{1 / (2 + e*n), 1 / (2 + e*n)} }},
 	{"solve many", "x = np.linalg.solve(a, 2 * np.eye(n, dtype=t)); x = [x[0, 0], x[-1, -1]]", func(n, e float64) []float64 {
 		d := 1 - e/(2+e*n)
 		return []float64{d, d}
 	}},
-	{"pinv", "x = np.linalg.pinv(a); x = [x[0, 0], x[-1, -1]]", func(n, e float64) []float64 { d := .5 - e/(2*(2+e*n)); return []float64{d, d} }},
-	{"lstsq", "x = np.linalg.lstsq(a, np.ones(n, t), rcond=None)[0]; x = [x[0], x[-1]]", func(n, e float64) []float64 { return []float64{1 / (2 + e*n), 1 / (2 + e*n)} }},
-	{"eig", "w, v = np.linalg.eig(a); w = np.sort(w.real); x = [w[0], w[-1], abs(v).max() <= 1.0001, np.linalg.norm(v[:, 0])]", func(n, e float64) []float64 { return []float64{2, 2 + e*n, 1, 1} }},
+	{"pinv", "x = np.linalg.pinv(a); x = [x[0, 0], x[-1, -1]]",
+		func(n, e float64) []float64 { d := .5 - e/(2*(2+e*n)); return []float64{d, d} }},
+	{"lstsq", "x = np.linalg.lstsq(a, np.ones(n, t), rcond=None)[0]; x = [x[0], x[-1]]",
+		func(n, e float64) []float64 { return []float64{1 / (2 + e*n), 1 / (2 + e*n)} }},
+	{"eig", "w, v = np.linalg.eig(a); w = np.sort(w.real); x = [w[0], w[-1], abs(v).max() <= 1.0001, np.linalg.norm(v[:, 0])]",
+		func(n, e float64) []float64 { return []float64{2, 2 + e*n, 1, 1} }},
 	{"eigvals", "w = np.sort(np.linalg.eigvals(a).real); x = [w[0], w[-1]]", func(n, e float64) []float64 { return []float64{2, 2 + e*n} }},
-	{"eigh", "w, v = np.linalg.eigh(a); x = [w[0], w[-1], np.linalg.norm(v[:, -1])]", func(n, e float64) []float64 { return []float64{2, 2 + e*n, 1} }},
+	{"eigh", "w, v = np.linalg.eigh(a); x = [w[0], w[-1], np.linalg.norm(v[:, -1])]",
+		func(n, e float64) []float64 { return []float64{2, 2 + e*n, 1} }},
 	{"eigvalsh", "w = np.linalg.eigvalsh(a); x = [w[0], w[-1]]", func(n, e float64) []float64 { return []float64{2, 2 + e*n} }},
-	{"svd", "u, s, v = np.linalg.svd(a); x = [s[0], s[-1], np.linalg.norm(u[0]), np.linalg.norm(v[0])]", func(n, e float64) []float64 { return []float64{2 + e*n, 2, 1, 1} }},
-	{"singular values", "s = np.linalg.svd(a, compute_uv=False); x = [s[0], s[-1]]", func(n, e float64) []float64 { return []float64{2 + e*n, 2} }},
+	{"svd", "u, s, v = np.linalg.svd(a); x = [s[0], s[-1], np.linalg.norm(u[0]), np.linalg.norm(v[0])]",
+		func(n, e float64) []float64 { return []float64{2 + e*n, 2, 1, 1} }},
+	{"singular values", "s = np.linalg.svd(a, compute_uv=False); x = [s[0], s[-1]]",
+		func(n, e float64) []float64 { return []float64{2 + e*n, 2} }},
 	{"qr", "q, r = np.linalg.qr(a); x = [np.linalg.norm(q[:, 0]), np.linalg.norm(q[:, -1]), abs(r[0, 0])]", func(n, e float64) []float64 {
 		return []float64{1, 1, math.Sqrt((2+e)*(2+e) + e*(n-1))}
 	}},
@@ -169,10 +178,13 @@ var matrixOperations = []struct {
 		return []float64{8 + off, off}
 	}},
 	{"product", "x = a @ a; x = [x[0, 0], x[-1, 0]]", func(n, e float64) []float64 { off := e * (4 + n); return []float64{4 + off, off} }},
-	{"einsum", "x = np.einsum('ij,jk->i', a, a); x = [x[0], x[-1]]", func(n, e float64) []float64 { return []float64{(2 + e*n) * (2 + e*n), (2 + e*n) * (2 + e*n)} }},
+	{"einsum", "x = np.einsum('ij,jk->i', a, a); x = [x[0], x[-1]]",
+		func(n, e float64) []float64 { return []float64{(2 + e*n) * (2 + e*n), (2 + e*n) * (2 + e*n)} }},
 	{"transform", "x = np.fft.fft2(a); x = [x[0, 0]]", func(n, e float64) []float64 { return []float64{2*n + e*n*n} }},
-	{"sums", "x = [a.sum(), a.cumsum(axis=0)[-1, -1], a.T.copy().trace()]", func(n, e float64) []float64 { return []float64{2*n + e*n*n, 2 + e*n, (2 + e) * n} }},
-	{"outer", "x = np.kron(a[:8, :8], np.ones((n // 8, n // 8), t)); x = [x.shape[0], x[0, 0]]", func(n, e float64) []float64 { return []float64{8 * math.Floor(n/8), 2 + e} }},
+	{"sums", "x = [a.sum(), a.cumsum(axis=0)[-1, -1], a.T.copy().trace()]",
+		func(n, e float64) []float64 { return []float64{2*n + e*n*n, 2 + e*n, (2 + e) * n} }},
+	{"outer", "x = np.kron(a[:8, :8], np.ones((n // 8, n // 8), t)); x = [x.shape[0], x[0, 0]]",
+		func(n, e float64) []float64 { return []float64{8 * math.Floor(n/8), 2 + e} }},
 }
 
 func matrixPrograms() (all []rightProgram) {
@@ -180,8 +192,9 @@ func matrixPrograms() (all []rightProgram) {
 		for _, k := range kinds {
 			for _, o := range matrixOperations {
 				all = append(all, rightProgram{
-					name:   fmt.Sprintf("%s, %s, %s", o.name, m.name, k.name),
-					script: fmt.Sprintf("import numpy as np\ndef main(n):\n    t = %q\n    %s\n    %s\n    return [float(complex(y).real) for y in x]\n", k.name, m.make, o.take),
+					name: fmt.Sprintf("%s, %s, %s", o.name, m.name, k.name),
+					script: fmt.Sprintf("import numpy as np\ndef main(n):\n    t = %q\n    %s\n    %s\n    return [float(complex(y).real) for y in x]\n",
+						k.name, m.make, o.take),
 					number: func(bytes float64) int { return int(math.Sqrt(bytes / k.bytes)) },
 					want:   func(n float64) []float64 { return o.want(n, m.every) }, tolerance: k.tolerance,
 				})

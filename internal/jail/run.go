@@ -6,15 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// errLost means that the jail went away under a job, or never took it: the job may run again in another one.
-var errLost = errors.New("the jail was lost")
+// errJailLost means that the jail went away under a job, or never took it: the job may run again in another one.
+var errJailLost = errors.New("the jail was lost")
 
 // order is what a child reads before anything else: the job, and those of its limits that no one else can set.
 type order struct {
@@ -24,21 +23,15 @@ type order struct {
 	CPUSeconds int             `json:"cpu_seconds"`
 }
 
-// dumpGrace is how long a script that is over its time or its memory may take to say where it is. It ends by itself when it has.
-const dumpGrace = 250 * time.Millisecond
-
-// dumpSignal asks a job where it is: walls.DUMP_SIGNAL.
-const dumpSignal = unix.SIGUSR2
-
-// settleGrace is how long a job may take to be gone by itself once it has answered.
-const settleGrace = 50 * time.Millisecond
+// reapGrace is how long a job may take to be gone by itself once it has answered.
+const reapGrace = 50 * time.Millisecond
 
 // killGrace is how long a killed job may take to be gone before its whole jail is ended.
 const killGrace = 2 * time.Second
 
-// run gives the prepared child its job and sees it to its end. An error wraps errLost or is the host's own. A job that has
-// answered may still be there: settle, unless it is nil, waits for it to be gone, after which the jail can be used again.
-func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error, err error) {
+// run gives the prepared child its job and sees it to its end. An error wraps errJailLost or is the host's own. A job that has
+// answered may still be there: reap, unless it is nil, waits for it to be gone, after which the jail can be used again.
+func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, err error) {
 	begun := time.Now()
 	limits := v.limits.narrowed(j)
 	c := v.next
@@ -59,23 +52,23 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 
 	exited := v.exited
 	if v.level == Process {
-		exited = nil // the job is the jail there, and may be done by now; its pipes tell whether it was walled
+		exited = nil // the job is the jail there, and may be done by now; its pipes tell whether it was sandboxed
 	}
 	select {
-	case <-c.walled:
+	case <-c.sandboxed:
 	case <-exited:
-		return Outcome{}, nil, errLost
+		return Outcome{}, nil, errJailLost
 	}
 	if err := c.failure(); err != nil {
-		return Outcome{}, nil, fmt.Errorf("%w: %w", errLost, err)
+		return Outcome{}, nil, fmt.Errorf("%w: %w", errJailLost, err)
 	}
-	walled := time.Now()
-	seen, err := v.watch(ctx, c, m, limits)
+	sandboxed := time.Now()
+	seen, err := watchJob(ctx, v, c, m, limits)
 	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
-	if errors.Is(err, errLost) && v.cgroup.ranOut() {
+	if errors.Is(err, errJailLost) && v.cgroup.RanOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
 		lost := err
-		settle = func() error { return lost }
+		reap = func() error { return lost }
 		seen.gone, seen.ranOut, seen.status, seen.ended, err = true, true, syscall.WaitStatus(syscall.SIGKILL), time.Now(), nil
 	}
 	if err != nil {
@@ -85,31 +78,31 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, settle func() error
 		o = *seen.answer
 	} else {
 		v.counted = false
-		seen.ranOut = seen.ranOut || v.cgroup.ranOut()
+		seen.ranOut = seen.ranOut || v.cgroup.RanOut()
 		var own bool
 		if o, own = claimed(seen, c.result.bytes()); !own {
 			o.Failure = failed(seen, c.result.bytes(), j.Script)
 			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
 		}
 	}
-	if o.Failure == nil && v.disk.overAfter() {
+	if o.Failure == nil && v.quota.Exceeded() {
 		o.Result, o.Failure = nil, diskFull(limits)
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
-		Setup: walled.Sub(begun), Wall: seen.ended.Sub(walled), CPU: max(0, seen.cpu-before),
+		Setup: sandboxed.Sub(begun), Wall: seen.ended.Sub(sandboxed), CPU: max(0, seen.cpu-before),
 		MemoryPeakBytes: m.peak, Making: v.making(c),
 	}
 	if o.Failure != nil {
 		o.Failure.mention(m, limits)
 	}
 	if !seen.gone {
-		settle = v.settle
+		reap = v.reap
 	}
-	return o, settle, nil
+	return o, reap, nil
 }
 
-// making is what was measured while a walled child was made.
+// making is what was measured while a sandboxed child was made.
 func (v *server) making(c *child) Making {
 	m := Making{Namespaces: v.namespaces, Walls: c.result.first.Sub(v.started) - c.ordered}
 	if forked := time.Duration(v.forkedAt.Load()); forked != 0 {
@@ -130,151 +123,12 @@ func encodeOrder(j Job, l Limits) ([]byte, error) {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(len(body))), body...), nil
 }
 
-// cause is why the worker ended a job.
-type cause int
-
-const (
-	byItself cause = iota
-	byTimeout
-	byMemory
-	byFlood
-	byDisk
-	byCancel
-)
-
-// observation is what the worker itself saw of a job's end.
-type observation struct {
-	cause  cause
-	status syscall.WaitStatus
-	cpu    time.Duration
-	ended  time.Time
-	// answer is the job's complete answer, where it gave one; gone says that its process has ended.
-	answer *Outcome
-	gone   bool
-	limits Limits
-	level  Level
-	// left is its directory, where the server has sent it.
-	left *os.File
-	// ranOut says that the kernel has killed something in the jail for want of memory, nearlyOut that the job had nearly as much as it may.
-	ranOut, nearlyOut bool
-}
-
-// watch waits for the job's end, and brings it about when its time is over, it has more memory than it may, its output floods or ctx ends.
-func (v *server) watch(ctx context.Context, c *child, m *memory, l Limits) (observation, error) {
-	seen := observation{limits: l, level: v.level}
-	timeout := time.NewTimer(l.Timeout)
-	defer timeout.Stop()
-	look := time.NewTimer(m.pause())
-	defer look.Stop()
-	overfull, stopWatching := v.disk.watch(v.jobPID())
-	defer stopWatching()
-	var kill <-chan time.Time // when a job that is to end has not said where it is
-	var lost <-chan time.Time
-	killNow := func() {
-		if lost == nil {
-			kill = nil
-			v.kill()
-			lost = time.After(killGrace)
-		}
-	}
-	end := func(why cause) {
-		if seen.cause != byItself {
-			return
-		}
-		seen.cause = why
-		switch why {
-		case byTimeout:
-			v.dump()
-			kill = time.After(dumpGrace)
-		case byMemory:
-			if m.signal(v.jobPID(), dumpSignal) != nil {
-				v.dump()
-			}
-			kill = time.After(dumpGrace)
-		default:
-			killNow()
-		}
-	}
-	done := ctx.Done()
-	events := v.events
-	if v.level == Process {
-		// There the job is the server, and its end closes this too, before or after exited.
-		events = nil
-	}
-	answered := c.result.done
-	var ends []<-chan struct{} // of the streams, once the answer is complete
-	for {
-		var streamEnd <-chan struct{}
-		if len(ends) > 0 {
-			streamEnd = ends[0]
-		}
-		select {
-		case <-answered:
-			answered = nil
-			if o, ok := parse(c.result.bytes(), l); ok && seen.cause == byItself && v.usage(&seen, m) {
-				seen.answer = &o
-				ends = []<-chan struct{}{c.stdout.done, c.stderr.done}
-			}
-			c.job.close() // the process may go now
-		case <-streamEnd:
-			if ends = ends[1:]; len(ends) == 0 {
-				seen.ended = time.Now()
-				return seen, nil
-			}
-		case e, ok := <-events:
-			if !ok || e.ended == nil {
-				return seen, e.lost()
-			}
-			seen.gone = true
-			seen.status, seen.cpu = e.ended.status, e.ended.cpu
-			seen.nearlyOut = m.ended(e.ended.maxRSS)
-			seen.left = e.ended.left
-			v.namespaces = e.ended.namespaces
-			return v.drained(c, seen)
-		case <-v.exited:
-			if v.level != Process {
-				return seen, errLost
-			}
-			seen.gone = true
-			seen.nearlyOut = m.ended(seen.ofProcess(v))
-			return v.drained(c, seen)
-		case <-timeout.C:
-			end(byTimeout)
-		case <-c.flooded:
-			end(byFlood)
-		case <-overfull:
-			overfull = nil
-			end(byDisk)
-		case <-done:
-			done = nil
-			end(byCancel)
-		case <-look.C:
-			if seen.answer != nil {
-				continue
-			}
-			switch m.look(v.jobPID()) {
-			case over:
-				end(byMemory)
-			case farOver:
-				_ = m.signal(v.jobPID(), unix.SIGKILL)
-				killNow()
-			}
-			look.Reset(m.pause())
-		case <-kill:
-			killNow()
-		case <-lost:
-			v.cmd.Process.Kill()
-			return seen, fmt.Errorf("%w: a killed job did not end", errLost)
-		}
-	}
-}
-
-// settle waits until a job that has answered is gone, and sees to it: what it left running has no business any more.
-func (v *server) settle() error {
+// reap waits until a job that has answered is gone, and sees to it: what it left running has no business any more.
+func (v *server) reap() error {
 	if v.level == Process {
 		return nil // the jail is used once, and closing it ends the job
 	}
-	timer := time.NewTimer(settleGrace)
+	timer := time.NewTimer(reapGrace)
 	defer timer.Stop()
 	for killed := false; ; killed = true {
 		select {
@@ -289,10 +143,10 @@ func (v *server) settle() error {
 			v.namespaces = e.ended.namespaces
 			return nil
 		case <-v.exited:
-			return errLost
+			return errJailLost
 		case <-timer.C:
 			if killed {
-				return fmt.Errorf("%w: a job did not end after its answer", errLost)
+				return fmt.Errorf("%w: a job did not end after its answer", errJailLost)
 			}
 			v.kill()
 			timer.Reset(killGrace)
@@ -300,21 +154,10 @@ func (v *server) settle() error {
 	}
 }
 
-// usage asks the kernel what the job's process has used so far; it waits behind its answer, to be looked at. False when the
-// process is not known or has gone already: its end will tell.
-func (v *server) usage(o *observation, m *memory) bool {
-	cpu, err := cpuTime(v.jobPID())
-	if err != nil {
-		return false
-	}
-	o.cpu = cpu
-	return m.answered(v.jobPID()) == nil
-}
-
 // cpuTime is the CPU time that all threads of a process have used.
 func cpuTime(pid int) (time.Duration, error) {
 	if pid == 0 {
-		return 0, errLost
+		return 0, errJailLost
 	}
 	var now unix.Timespec
 	const processClock = 2 // the kernel's clock id of another process: its pid, inverted, above three bits that say which clock
@@ -324,65 +167,15 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(now.Nano()), nil
 }
 
-// drained waits for the ends of the pipes, which come with the process's.
-func (v *server) drained(c *child, seen observation) (observation, error) {
-	deadline := time.NewTimer(killGrace)
-	defer deadline.Stop()
-	for _, r := range []*reader{c.result, c.stdout, c.stderr} {
-		select {
-		case <-r.done:
-		case <-deadline.C:
-			return seen, fmt.Errorf("%w: a job's output did not end with it", errLost)
-		}
-	}
-	seen.ended = time.Now()
-	return seen, nil
-}
-
 // collect takes what a job has left that is gone and has not said so itself. Its directory comes from the server, where it is a tmpfs that
 // went with the job's namespaces; at level Process it is on the disk.
 func (v *server) collect(seen *observation, given []File) (files []File, unnamed int) {
 	left := seen.left
 	seen.left = nil
 	if v.level == Process {
-		left = v.disk.open()
+		left = v.quota.Open()
 	}
 	return collect(left, v.jobUID, given, v.limits)
-}
-
-func (v *server) dump() {
-	if v.level == Process {
-		unix.Kill(v.pid, dumpSignal)
-		return
-	}
-	v.control.Write([]byte("dump"))
-}
-
-func (v *server) kill() {
-	if v.level == Process {
-		unix.Kill(v.pid, unix.SIGKILL)
-		return
-	}
-	v.control.Write([]byte("kill"))
-}
-
-// ofProcess reads the end of a job at level Process off nsjail, which passes on its child's: 128 + n stands for signal n. It returns the
-// most that was resident, or 0 where that may have been the worker itself: the kernel counts for a process what the one had that it was
-// made from, until it has become another program.
-func (o *observation) ofProcess(v *server) (maxRSS int64) {
-	state := v.cmd.ProcessState
-	if code := state.ExitCode(); code > 128 && code < 128+65 {
-		o.status = syscall.WaitStatus(code - 128)
-	} else {
-		o.status = syscall.WaitStatus(max(code, 0) << 8)
-	}
-	o.cpu = state.UserTime() + state.SystemTime()
-	var own syscall.Rusage
-	usage, ok := state.SysUsage().(*syscall.Rusage)
-	if !ok || syscall.Getrusage(syscall.RUSAGE_SELF, &own) != nil || usage.Maxrss <= own.Maxrss {
-		return 0
-	}
-	return usage.Maxrss << 10
 }
 
 // narrowed are the limits of one job: its own where it asks for less.

@@ -29,7 +29,8 @@ for register in (
 // runPython runs a script that imports the runner, outside a jail.
 func runPython(t *testing.T, script string) {
 	t.Helper()
-	if said, err := exec.Command("/usr/bin/python3", "-I", "-B", "-c", "import sys\nsys.path.insert(0, '.')\n"+script).CombinedOutput(); err != nil {
+	if said, err := exec.Command("/usr/bin/python3", "-I", "-B", "-c",
+		"import sys\nsys.path.insert(0, '.')\n"+script).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, strings.TrimSpace(string(said)))
 	}
 }

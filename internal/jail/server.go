@@ -14,12 +14,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// The descriptors that a jail inherits beside its standard ones.
-const (
-	controlFD = 3
-	filterFD  = 4
+	"safepy/internal/jail/cgroup"
+	"safepy/internal/jail/diskquota"
+	"safepy/internal/jail/launch"
+	"safepy/internal/jail/procfs"
+	"safepy/internal/jail/seccomp"
 )
 
 // settings is what boot.py and the server are told.
@@ -29,14 +29,14 @@ type settings struct {
 	Preload      []string         `json:"preload"`
 	Optional     []string         `json:"optional"` // those of Preload that it starts without
 	Rehearse     bool             `json:"rehearse"`
-	Study        bool             `json:"study"`
+	Profile      bool             `json:"study"`
 	Once         bool             `json:"once"`
 	Tmpfs        string           `json:"tmpfs"`
 	Directory    string           `json:"directory"`
 	UID          *int             `json:"uid"`
 	DropBounding bool             `json:"drop_bounding"`
 	Rlimits      map[string]int64 `json:"rlimits"`
-	Seccomp      *jobProgram      `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
+	Seccomp      *seccomp.Program `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
 	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
 	Machine     *machine `json:"machine"`
 	MemoryMB    int      `json:"memory_mb"`
@@ -64,13 +64,13 @@ type server struct {
 	loaded   map[string]bool
 	unloaded map[string]string
 	// base is what a child had before its job, firstRSS the server's own resident size after its first.
-	base     sizes
+	base     procfs.Sizes
 	firstRSS int64
 	pid      int // of Python
-	// pinned is how many pages a fork of the server copies by itself, shared how many texts it has.
+	// pinned is how many pages a fork of the server copies by itself, shared how many text segments it has.
 	pinned, shared int
-	// framed says that the server can be told whether jobs with data frames are expected, frames that it has been told so.
-	framed, frames bool
+	// tunable says that the server can be told whether jobs with data frames are expected, dataFrames that it has been told so.
+	tunable, dataFrames bool
 	// forked is the pid of the latest child, 0 while unknown; knows gets a value when that changes, and is closed when it never will.
 	forked atomic.Int64
 	knows  chan bool
@@ -79,33 +79,25 @@ type server struct {
 	namespaces time.Duration
 	started    time.Time
 	served     int
-	// life is the part of Config.MaxJobs and Config.MaxAge after which it retires.
-	life float64
-	// next is the child that is walled and waits for a job.
+	// next is the child that is sandboxed and waits for a job.
 	next *child
-	// retiring is set once a successor has been asked for; successor, guarded by the rack, when it is warm; replaced, guarded
-	// likewise, when something else has taken its place before.
-	retiring, replaced bool
-	successor          *server
-	// spent, guarded likewise, says that it serves no more, warm successor or not.
-	spent bool
-	// comeBack ends that the jail gives way.
-	comeBack func() error
-	cleanup  func()
-	cgroup   *jailCgroup
+	// restorePriority undoes a start at low priority.
+	restorePriority func() error
+	cleanup         func()
+	cgroup          *cgroup.Group
 	// counted says that no process of the jail has ended otherwise than it should since the cgroup's kills were counted.
 	counted bool
-	disk    *disk // at level Process
-	// unweighed is the plan's.
-	unweighed bool
-	jobUID    int // outside
+	quota   *diskquota.Quota // of its working directory, at level Process
+	// noMemoryLimit is the plan's.
+	noMemoryLimit bool
+	jobUID        int // outside
 }
 
 // startTimeout bounds a jail's start, preloaded libraries included; pandas takes 0.3 s warm and some seconds from a cold disk.
 const startTimeout = 60 * time.Second
 
-// startServer starts a jail and waits until its libraries are loaded and its first child is walled.
-func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err error) {
+// startServer starts a jail and waits until its libraries are loaded and its first child is sandboxed.
+func startServer(p *plan, s launch.Spec, w wanted, cleanup func()) (_ *server, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -118,17 +110,18 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	}
 	v := &server{
 		control: control, message: make([]byte, 8<<10), ancillary: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)),
-		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.level, limits: p.limits,
-		started: time.Now(), life: 1, cleanup: cleanup, unweighed: p.unweighed, jobUID: s.ids.job, comeBack: func() error { return nil },
+		events: make(chan event, 4), knows: make(chan bool, 1), exited: make(chan struct{}), stderr: &tail{}, level: s.Level, limits: p.limits,
+		started: time.Now(), cleanup: cleanup, noMemoryLimit: p.faults.noMemoryLimit, jobUID: s.IDs.Job,
+		restorePriority: func() error { return nil },
 	}
 	path, args, err := p.command(s)
 	if err != nil {
 		control.Close()
 		return nil, err
 	}
-	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.sysProcAttr(p.backend)}
+	v.cmd = &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: v.stderr, ExtraFiles: []*os.File{theirs}, SysProcAttr: s.SysProcAttr()}
 	if p.backend == Bubblewrap {
-		filter, err := memfile("filter", p.aroundFilter)
+		filter, err := memfile("filter", p.outerFilter)
 		if err != nil {
 			control.Close()
 			return nil, err
@@ -159,42 +152,42 @@ func startServer(p *plan, s spec, w wanted, cleanup func()) (_ *server, err erro
 	}()
 	theirs.Close()
 	set := p.settings(s, w)
-	if err := v.boot(p, set, w.givesWay); err != nil {
+	if err := v.boot(p, set, w.lowPriority); err != nil {
 		return nil, err
 	}
-	if v.cgroup, err = p.cgroups.put(v.pid); err != nil {
+	if err = p.intoCgroup(v); err != nil {
 		return nil, err
 	}
 	if v.level == Process {
-		expose(v.pid)
+		procfs.SetOOMScore(v.pid, killedFirst)
 	}
-	if set.Study {
-		if err := v.arrange(); err != nil {
+	if set.Profile {
+		if err := v.useHugePages(); err != nil {
 			return nil, err
 		}
 	}
 	go v.listen()
-	if set.Study {
+	if set.Profile {
 		if err := v.firstChild(); err != nil {
 			return nil, err
 		}
-		if err := v.study(p, w.frames); err != nil {
+		if err := v.profile(p, w.dataFrames); err != nil {
 			return nil, err
 		}
 	}
-	if err := v.comeBack(); err != nil {
+	if err := v.restorePriority(); err != nil {
 		return nil, err
 	}
 	return v, v.firstChild()
 }
 
-// firstChild prepares a child and waits until it is walled.
+// firstChild prepares a child and waits until it is sandboxed.
 func (v *server) firstChild() error {
 	if err := v.prepare(); err != nil {
 		return err
 	}
-	if _, inTime := within(startTimeout, v.next.walled); !inTime {
-		return errors.New("the jail's first child was not walled in time")
+	if _, inTime := within(startTimeout, v.next.sandboxed); !inTime {
+		return errors.New("the jail's first child was not sandboxed in time")
 	}
 	return v.next.failure()
 }
@@ -234,22 +227,22 @@ func (v *server) jobPID() int {
 
 // expect tells the server what the jobs to come are like: for those with data frames a fork copies a lot that is copied in vain for
 // others. Without it, it takes them to have some.
-func (v *server) expect(frames bool) error {
-	if !v.framed || frames == v.frames {
+func (v *server) expect(dataFrames bool) error {
+	if !v.tunable || dataFrames == v.dataFrames {
 		return nil
 	}
 	order := "frames 0"
-	if frames {
+	if dataFrames {
 		order = "frames 1"
 	}
-	v.frames = frames
+	v.dataFrames = dataFrames
 	if _, err := v.control.Write([]byte(order)); err != nil {
 		return fmt.Errorf("fork in jail: %w", err)
 	}
 	return nil
 }
 
-// prepare has the next child forked; it walls itself and rehearses while nobody waits for it.
+// prepare has the next child forked; it sandboxes itself and rehearses while nobody waits for it.
 func (v *server) prepare() error {
 	c, theirs, err := newChild(v.limits)
 	if err != nil {
@@ -259,7 +252,7 @@ func (v *server) prepare() error {
 	v.forked.Store(0)
 	v.forkedAt.Store(0)
 	if !v.counted {
-		v.cgroup.before()
+		v.cgroup.MarkKills()
 		v.counted = true
 	}
 	_, _, err = v.control.WriteMsgUnix([]byte("fork"), unix.UnixRights(theirs...), nil)
@@ -274,7 +267,7 @@ func (v *server) prepare() error {
 
 // close ends the jail and everything in it, and returns when nothing of it is left. Safe to call more than once.
 func (v *server) close() {
-	_ = v.comeBack()
+	_ = v.restorePriority()
 	if v.level == Process && v.pid != 0 && v.alive() {
 		unix.Kill(v.pid, unix.SIGKILL) // it waits for its job, not for the control socket
 	}
@@ -289,7 +282,7 @@ func (v *server) close() {
 		v.next.close()
 		v.next = nil
 	}
-	if err := v.cgroup.remove(); err == nil { // else with the pool's
+	if err := v.cgroup.Remove(); err == nil { // else with the pool's
 		v.cgroup = nil
 	}
 	if v.cleanup != nil {
@@ -309,19 +302,14 @@ func (v *server) grown() bool {
 	if v.served%growthChecked != 1 {
 		return false
 	}
-	now, err := sizesOf(v.pid)
+	now, err := procfs.SizesOf(v.pid)
 	if err != nil {
 		return false // gone, which is seen elsewhere
 	}
 	if v.firstRSS == 0 {
-		v.firstRSS = now.resident
+		v.firstRSS = now.Resident
 	}
-	return now.resident > v.firstRSS+growthAllowed
-}
-
-// over reports whether the jail's time is over.
-func (v *server) over(c Config) bool {
-	return float64(v.served) >= v.life*float64(c.MaxJobs) || float64(time.Since(v.started)) >= v.life*float64(c.MaxAge) || v.grown()
+	return now.Resident > v.firstRSS+growthAllowed
 }
 
 // alive reports whether the jail is still there.

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"safepy/internal/jail/procfs"
 )
 
 var soakJobs = flag.Int("soak", 600, "jobs that TestSoak runs on each backend")
@@ -19,11 +22,14 @@ var soakHostile = []struct{ script, failure string }{
 	{"def main():\n    while True: pass", "timeout"},
 	{"def main(): return bytearray(1 << 40)", "memory_limit"},
 	{"def main():\n    while True: print('x' * 65536)", "output_limit"},
-	{"import threading, time\ndef main():\n    for _ in range(8): threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n    return 1", ""},
+	{"import threading, time\ndef main():\n    for _ in range(8): threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n" +
+		"    return 1", ""},
 	{"def main():\n    kept = [open('f%d' % i, 'w') for i in range(200)]\n    import posix\n    posix.kill(posix.getpid(), 9)", "crashed"},
-	{"import posix\ndef main():\n    for fd in range(9):\n        try: posix.close(fd)\n        except OSError: pass\n    return 1", "crashed"},
+	{"import posix\ndef main():\n    for fd in range(9):\n        try: posix.close(fd)\n        except OSError: pass\n    return 1",
+		"crashed"},
 	{"def main():\n    def f(n): return f(n + 1)\n    return f(0)", "exception"},
-	{"import signal\ndef main():\n    for s in range(1, 65):\n        try: signal.signal(s, signal.SIG_IGN)\n        except (OSError, ValueError): pass\n    while True: pass", "timeout"},
+	{"import signal\ndef main():\n    for s in range(1, 65):\n        try: signal.signal(s, signal.SIG_IGN)\n" +
+		"        except (OSError, ValueError): pass\n    while True: pass", "timeout"},
 }
 
 // TestSoak runs many jobs, a tenth of them hostile, and looks for what they have left: processes, descriptors, mounts, cgroups,
@@ -63,7 +69,7 @@ func TestSoak(t *testing.T) {
 			all.Wait()
 			next.Store(end)
 		}
-		jails := p.loaded.size + p.plain.size
+		jails := p.data.size + p.plain.size
 		settled := func() holdings {
 			const looks = 20 // a jail's next process may be a while in the making
 			var last holdings
@@ -104,7 +110,8 @@ type holdings struct {
 
 type counted struct{ processes, descriptors, goroutines, mounts, cgroups int }
 
-// near reports whether as much is held as in b. A server has one holder ahead or two, and goroutines stay, as many as were ever busy at once.
+// near reports whether as much is held as in b. A server has one holder ahead or two, and goroutines stay, as many as were ever busy at
+// once.
 func (a counted) near(b counted, jails int) bool {
 	most := max(a.processes-b.processes, b.processes-a.processes, a.goroutines-b.goroutines)
 	a.processes, a.goroutines = b.processes, b.goroutines
@@ -127,11 +134,15 @@ func held(t *testing.T, p *Pool) holdings {
 	h := holdings{heap: int64(memory.HeapAlloc)}
 	h.descriptors, h.goroutines, h.mounts = len(fds), runtime.NumGoroutine(), bytes.Count(mounts, []byte("\n"))
 	h.processes = len(descendants(t, os.Getpid()))
-	if c := p.plan.cgroups; c != nil && c.hierarchy != nil {
-		h.cgroups = len(c.hierarchy.list(parentName()))
-	}
-	for _, pid := range servers(p) {
-		rss, err := memoryField(pid, "VmRSS")
+	for i, pid := range servers(p) {
+		if i == 0 && p.plan.cgroups.Available() {
+			groups, err := os.ReadDir(filepath.Dir(cgroupDir(t, pid, "memory")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.cgroups = len(groups)
+		}
+		rss, err := procfs.StatusField(pid, "VmRSS")
 		if err == nil {
 			h.jails += rss
 		}

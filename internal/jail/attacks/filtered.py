@@ -41,7 +41,8 @@ def host_files(secret, folder, others, **_):
     for path in (secret, "/etc/shadow", "/root/.profile", "../../../../../.." + secret):
         if not fails(open, path):
             return "read " + path
-    for path in (folder + "/left", "/left", "/etc/left", "/usr/left", "/run/left", "/proc/left", "/proc/self/left", "/sys/left", "/var/tmp/left"):
+    for path in (folder + "/left", "/left", "/etc/left", "/usr/left", "/run/left", "/proc/left", "/proc/self/left", "/sys/left",
+                 "/var/tmp/left"):
         if not fails(open, path, "w"):
             return "wrote " + path
     for path in others:
@@ -66,7 +67,8 @@ def kernels_proc(figures, **_):
                 return top + " is a file system of its own"
         except OSError:
             continue
-        for path in (top + "/1", top + "/kcore", top + "/kallsyms", top + "/sysrq-trigger", top + "/cmdline", top + "/kernel", top + "/bus"):
+        for path in (top + "/1", top + "/kcore", top + "/kallsyms", top + "/sysrq-trigger", top + "/cmdline", top + "/kernel",
+                     top + "/bus"):
             if os.path.lexists(path):
                 return path + " is there"
         for folder, _, names in os.walk(top):

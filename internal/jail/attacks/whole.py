@@ -1,5 +1,5 @@
-"""Tries what the worker itself watches, and what bounds a jail as a whole, with the rlimits taken away that would come first. Each attack is
-a job of its own."""
+"""Tries what the worker itself watches, and what bounds a jail as a whole, with the rlimits taken away that would come first. Each attack
+is a job of its own."""
 import mmap
 import os
 import tempfile

@@ -46,7 +46,8 @@ _NETWORK_FILES = re.compile(r"/(?:socket|ssl|asyncio/\w+|socketserver)\.py$")
 _PROCESS_FILES = re.compile(r"/(?:subprocess|pty|multiprocessing/\w+|loky/.*)\.py$")
 _NETWORK_CALL = re.compile(r"\b(?:socket|connect|bind|getaddrinfo)\s*\(")
 _PROCESS_CALL = re.compile(r"\b(?:fork|forkpty|fork_exec|posix_spawnp?|exec[vl]p?e?|spawn[vl]p?e?|system|popen)\s*\(")
-_NO_DISPLAY = re.compile(r"\bno display\b|\$DISPLAY|\bX server\b|'headless'|video device|connect to display|X connection failed", re.IGNORECASE)
+_NO_DISPLAY = re.compile(r"\bno display\b|\$DISPLAY|\bX server\b|'headless'|video device|connect to display|X connection failed",
+                         re.IGNORECASE)
 _TK = re.compile(r"/(?:tkinter/.*|turtle)\.py$")
 # What errors of our own in the place of Python's say of themselves; see machine.py.
 _BY_WALL = {"network": _NETWORK, "process": _PROCESS}
