@@ -131,7 +131,7 @@ def of(source):
         return hints.of(error, source)
 
 for source, part in (
-    ("open('/nowhere/at/all')", ""), ("raise OSError(28, 'mine')", ""), ("raise PermissionError(1, 'mine')", ""),
+    ("open('/nowhere/at/all')", "working directory alone"), ("open('/etc/nothing')", ""), ("raise OSError(28, 'mine')", ""), ("raise PermissionError(1, 'mine')", ""),
     ("raise ConnectionRefusedError", ""),
     ("raise EOFError('EOF when reading a line')", ""), ("raise RuntimeError(\"can't start new thread\")", ""),
     ("exec(\"raise RuntimeError(\\\"can't start new thread\\\")\")", "have 7 threads beside"),

@@ -36,8 +36,8 @@ def scalar(value: Any) -> Any:
         # pandas' NaT is a datetime that is not equal to itself.
         return value.isoformat() if value == value else None
     if isinstance(value, datetime.timedelta):
-        # pandas' leaves out what is less than a microsecond.
-        return value.total_seconds() + getattr(value, "nanoseconds", 0) / 1e9
+        # pandas' total_seconds leaves out what is less than a microsecond.
+        return value.value / 1e9 if getattr(value, "nanoseconds", 0) else value.total_seconds()
     if isinstance(value, decimal.Decimal):
         return Literal(str(value)) if value.is_finite() else None
     if isinstance(value, (bytes, bytearray, memoryview)):

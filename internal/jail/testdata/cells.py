@@ -168,7 +168,7 @@ def _convert(value):
         # pandas' NaT is a datetime that is not equal to itself.
         return value.isoformat() if value == value else None
     if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
+        return value.value / 1e9 if getattr(value, "nanoseconds", 0) else value.total_seconds()
     if isinstance(value, decimal.Decimal):
         return _Literal(str(value)) if value.is_finite() else None
     if "numpy" in sys.modules:
