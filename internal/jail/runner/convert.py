@@ -37,7 +37,8 @@ def scalar(value: Any) -> Any:
         return value.isoformat() if value == value else None
     if isinstance(value, datetime.timedelta):
         # pandas' total_seconds leaves out what is less than a microsecond.
-        return value.value / 1e9 if getattr(value, "nanoseconds", 0) else value.total_seconds()
+        own: Any = value
+        return own.value / 1e9 if getattr(own, "nanoseconds", 0) else own.total_seconds()
     if isinstance(value, decimal.Decimal):
         return Literal(str(value)) if value.is_finite() else None
     if isinstance(value, (bytes, bytearray, memoryview)):
