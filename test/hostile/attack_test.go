@@ -106,8 +106,9 @@ func (a *attack) judge(t *testing.T, s *service, j *job) {
 			t.Errorf("reached: %s", what)
 		}
 	}
-	if limit := time.Duration(a.timeoutMS) * time.Millisecond; limit > 0 && j.took > limit+5*time.Second {
-		t.Errorf("it was answered after %s, with a limit of %s", j.took, limit)
+	// By the worker's clock for this run: how long a long answer is on its way is the machine's business.
+	if limit := time.Duration(a.timeoutMS) * time.Millisecond; limit > 0 && milliseconds(j.Usage.WallMS) > limit+5*time.Second {
+		t.Errorf("it ran for %s, with a limit of %s", milliseconds(j.Usage.WallMS), limit)
 	}
 	whole, named, size, folders := 0, 0, 0, map[string]bool{}
 	for _, f := range j.Files {
