@@ -114,9 +114,11 @@ func TestNeighbours(t *testing.T) {
 			}
 		})
 		t.Run("locks", func(t *testing.T) {
+			// Programs of the host may have locked the same files: what counts is what the speaker adds.
+			before := s.run(t, request{Script: listener})
 			id := s.submit(t, request{Script: speaker})
-			if j := s.run(t, request{Script: listener}); j.Status != "completed" || string(j.Result) != "[]" {
-				t.Errorf("the listener ended like this: %.1000s", j.whole)
+			if j := s.run(t, request{Script: listener}); j.Status != "completed" || string(j.Result) != string(before.Result) {
+				t.Errorf("the listener ended like this: %.1000s\nand without a speaker like this: %.1000s", j.whole, before.whole)
 			}
 			if v := s.await(t, id, func(status string) bool { return status != "queued" && status != "running" }); v.Status != "completed" {
 				t.Errorf("the speaker ended like this: %.1000s", v.whole)
