@@ -176,3 +176,34 @@ func TestPoolForOneJob(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadedAtLevelProcess: a job there is the process that has loaded the libraries, and still has no descriptor of theirs, such as a font's,
+// and no more of the host's files.
+func TestLoadedAtLevelProcess(t *testing.T) {
+	if _, err := exec.LookPath("nsjail"); err != nil {
+		t.Skip("nsjail is not on PATH, and no other backend does without namespaces")
+	}
+	limits := Limits{Timeout: patience, Files: 8, FilesBytes: 1 << 20}
+	p, err := Open(t.Context(), Config{Backend: Nsjail, Level: Process, Preload: []string{AutoPreload}, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var wished []string
+	for _, name := range DefaultPreload {
+		if p.plan.libraries.installed[name] {
+			wished = append(wished, name)
+		}
+	}
+	if !p.full.has(wished) {
+		t.Errorf("of %v there are %v", wished, p.full.loaded)
+	}
+	if !slices.Contains(wished, "matplotlib") {
+		t.Skip("matplotlib is not installed")
+	}
+	o, err := p.Run(t.Context(), Job{Script: "import matplotlib.pyplot as plt\ndef main():\n    plt.plot([1, 2], label='abc')\n" +
+		"    plt.title('xyz')\n    plt.legend()\n    plt.savefig('x.png')\n"})
+	if err != nil || o.Failure != nil || o.Stderr.Text != "" || len(o.Files) != 1 {
+		t.Errorf("%v, %+v, %.500s, %d files", err, o.Failure, o.Stderr.Text, len(o.Files))
+	}
+}

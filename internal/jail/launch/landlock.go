@@ -65,7 +65,8 @@ func (s Spec) Confined(args []string) (path string, confined []string, err error
 	if s.Chroot != "" {
 		c.Read = []string{s.Chroot}
 	} else {
-		c.Read = s.Root.Binds
+		// mimetypes, which openpyxl imports, reads it where there is one and fails where it cannot.
+		c.Read = append(slices.Clone(s.Root.Binds), "/etc/mime.types")
 		c.Program = []string{s.Program}
 	}
 	for _, device := range []string{"null", "zero", "full"} {

@@ -89,7 +89,16 @@ def _plots() -> None:
     figure.tight_layout()
     figure.savefig(io.BytesIO())
     plt.close("all")
+    _without_open_fonts()
     _without_config_directory()
+
+
+def _without_open_fonts() -> None:
+    """A font that has drawn keeps its file open and reads on in it; a job has none of its server's descriptors. matplotlib itself forgets
+    them in what it sees forked."""
+    cached = getattr(sys.modules["matplotlib.font_manager"], "_get_font", None)
+    if cached is not None:
+        cached.cache_clear()
 
 
 def _without_config_directory() -> None:
