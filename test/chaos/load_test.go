@@ -79,7 +79,7 @@ func (s *site) round(t *testing.T, round int, ledger *traffic.Ledger) (slowest t
 func (s *site) faults(round int) []fault {
 	a, b := s.apis[round%2], s.apis[(round+1)%2]
 	w := func(i int) *part { return s.workers[(round+i)%len(s.workers)] } // 0 sleeps
-	rdb := s.rdb(s.t)
+	rdb := s.redis.Client(s.t)
 	set := func(args ...any) func() {
 		return func() {
 			s.t.Helper()

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"safepy/test/harness"
 	"safepy/test/ports"
 	"safepy/test/traffic"
@@ -87,17 +85,10 @@ func (s *site) everywhere(do func(*harness.Proxy)) {
 	}
 }
 
-// client of Redis itself, for what breaks it from the inside and for looking at what is left.
-func (s *site) rdb(t *testing.T) *redis.Client {
-	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: s.redis.Socket})
-	t.Cleanup(func() { rdb.Close() })
-	return rdb
-}
-
 // nothingLeft fails the test when Redis still holds a job that waits, runs or has a lease, although all have ended.
 func (s *site) nothingLeft(t *testing.T) {
 	t.Helper()
-	rdb, ctx := s.rdb(t), context.Background()
+	rdb, ctx := s.redis.Client(t), context.Background()
 	keys := rdb.Keys(ctx, "asynq:{*").Val()
 	if len(keys) == 0 {
 		t.Error("no key of asynq's at all: is this the right Redis?")

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sys/unix"
 
 	"safepy/test/harness"
@@ -69,14 +69,15 @@ func TestCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer counters.Close()
-		redis := harness.StartRedis(t)
+		server := harness.StartRedis(t)
+		rdb := server.Client(t) // one for all readings: what it takes to connect is nobody's job
 		program, err := harness.PlainBinary("standalone")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var service *harness.Process
 		counters.Do(func() {
-			service = harness.StartCommand(t, "standalone", exec.Command(program), "REDIS_URL="+redis.URL, "JAIL="+jail, "WORKER_CONCURRENCY=2",
+			service = harness.StartCommand(t, "standalone", exec.Command(program), "REDIS_URL="+server.URL, "JAIL="+jail, "WORKER_CONCURRENCY=2",
 				"LISTEN_ADDR=127.0.0.1:0", "WORKER_ADDR=127.0.0.1:0", "JAIL_MAX_JOBS=100000", "LOG_LEVEL=info")
 		})
 		url := "http://" + service.Await(`msg=listening addr=(\S+)`)[1]
@@ -87,9 +88,9 @@ func TestCounts(t *testing.T) {
 				run(t, url, k.script, warmUp)
 				var least cost
 				for group := range groups {
-					before := read(t, counters, redis)
+					before := read(t, counters, rdb)
 					run(t, url, k.script, jobs)
-					spent := read(t, counters, redis).minus(before)
+					spent := read(t, counters, rdb).minus(before)
 					if group == 0 {
 						least = spent
 					}
@@ -136,14 +137,12 @@ func run(t *testing.T, url, script string, n int) {
 	}
 }
 
-func read(t *testing.T, counters *perf.Counters, redis *harness.Redis) cost {
+func read(t *testing.T, counters *perf.Counters, rdb *redis.Client) cost {
 	t.Helper()
 	counted, err := counters.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rdb := goredis.NewClient(&goredis.Options{Network: "unix", Addr: redis.Socket})
-	defer rdb.Close()
 	text, err := rdb.Info(t.Context(), "stats").Result()
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Redis is a redis-server of a test's own, on a unix socket or on a port.
@@ -48,6 +50,14 @@ func startServer(t testing.TB, name, hint string, extra ...string) *Redis {
 	}, extra...)}
 	r.Start()
 	return r
+}
+
+// Client speaks to the server itself, past the service, until the test ends.
+func (r *Redis) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: r.Socket})
+	t.Cleanup(func() { rdb.Close() })
+	return rdb
 }
 
 // Start brings the server back after Stop or Kill, with the data it had written.

@@ -67,8 +67,7 @@ const (
 func testOutages(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t, "--appendfsync", "always")
-	s := &site{network: harness.StartProxy(t, "unix", r.Socket), rdb: redis.NewClient(&redis.Options{Network: "unix", Addr: r.Socket})}
-	defer s.rdb.Close()
+	s := &site{network: harness.StartProxy(t, "unix", r.Socket), rdb: r.Client(t)}
 	r.URL = "redis://" + s.network.Addr + "/0"
 	s.Service = harness.StartServiceOn(t, r, 1, "JAIL_PRELOAD=", "WORKER_CONCURRENCY=2")
 	s.client = traffic.NewClient(s.URL)
