@@ -36,10 +36,13 @@ func (w Wall) Promised() bool { return w.PromisedBy != "" }
 //go:embed attacks/*.py
 var attackFiles embed.FS
 
-// The attacks have attackTimeout, whatever jobs have; the endless one has proofTimeout.
+// The attacks have attackTimeout, whatever jobs have; the endless one has proofTimeout. What an attack has left running is looked for
+// until survivorPatience is over: the kernel has killed it by then, but each of them needs a processor once more to go, and on a busy
+// machine two seconds were too few for one of fifty.
 const (
-	attackTimeout = 30 * time.Second
-	proofTimeout  = 150 * time.Millisecond
+	attackTimeout    = 30 * time.Second
+	proofTimeout     = 150 * time.Millisecond
+	survivorPatience = 10 * time.Second
 )
 
 // proofPart tries walls in a jail that it makes for it, and returns what each has let through.
@@ -162,7 +165,8 @@ func (p *Pool) aServer() int {
 	return p.data.idle[0].pid
 }
 
-// attackTime runs the attack that never ends. On a busy machine it may not even have begun when its time is over; then it has more.
+// attackTime runs the attack that never ends. On a busy machine it may not have said a whole line when its time is over; then it has
+// more.
 func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 	script, err := attackFiles.ReadFile("attacks/endless.py")
 	if err != nil {
@@ -179,7 +183,8 @@ func (p *Pool) attackTime(ctx context.Context) (late, left string, err error) {
 			late = fmt.Sprintf("still there after %s: %+v", took, o.Failure)
 		}
 		first := timeout == proofTimeout
-		if (o.Stdout.Text == "" || late != "" && first) && timeout*4 < attackTimeout {
+		said := strings.HasSuffix(o.Stdout.Text, "\n")
+		if (!said || late != "" && first) && timeout*4 < attackTimeout {
 			continue // late: this process may itself have been stopped meanwhile
 		}
 		if o.Stdout.Text != "[]\n" {
@@ -257,7 +262,7 @@ func leaked(seen map[string]string) string {
 func (b *decoys) survivors() string {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	for end := time.Now().Add(killGrace); ; <-again.C {
+	for end := time.Now().Add(survivorPatience); ; <-again.C {
 		left := b.marked()
 		if left == 0 {
 			return ""

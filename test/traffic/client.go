@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -173,5 +174,19 @@ func (a *Answer) decode(to any, statuses ...int) error {
 			return json.Unmarshal(a.Body, to)
 		}
 	}
-	return fmt.Errorf("status %d: %s", a.Status, a.Body)
+	return &refusal{a.Status, a.Body}
+}
+
+// refusal is an answer with a status that was not hoped for.
+type refusal struct {
+	status int
+	body   []byte
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("status %d: %s", r.status, r.body) }
+
+// Unavailable reports whether the service said that it cannot do this at the moment, and to try again.
+func Unavailable(err error) bool {
+	r, ok := errors.AsType[*refusal](err)
+	return ok && r.status == http.StatusServiceUnavailable
 }
