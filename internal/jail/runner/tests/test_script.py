@@ -6,6 +6,7 @@ import sys
 import textwrap
 import unittest
 from typing import Any
+from unittest import mock
 
 from runner import denied, script
 
@@ -58,9 +59,8 @@ class ScriptTest(unittest.TestCase):
         request: Any = {"script": textwrap.dedent(source), "cpu_seconds": 1, "program": True}
         if args is not None:
             request["args"] = args
-        argv = sys.argv[:]
-        self.addCleanup(sys.argv.__setitem__, slice(None), argv)
-        with contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed):
+        with mock.patch.object(sys, "argv", ["script.py"]), contextlib.redirect_stdout(self.printed), \
+                contextlib.redirect_stderr(self.printed):
             return script.run_program(request, denied.Check(()))
 
     def test_program(self) -> None:
