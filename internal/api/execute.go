@@ -36,6 +36,9 @@ func (s *Server) execute(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set(headerJobID, job.ID)
+	if wantsEvents(c.Request()) {
+		return s.stream(c, job, jobs.Position{}, onDisconnect)
+	}
 	job, err = s.await(c.Request().Context(), c, job, s.o.ExecuteWait, onDisconnect)
 	if err != nil {
 		return err
@@ -137,16 +140,20 @@ func (s *Server) await(ctx context.Context, c echo.Context, job *jobs.Job, atMos
 		return done, nil
 	}
 	if c.Request().Context().Err() != nil && cancelOnDisconnect {
-		// The request's context is over, and that is the very reason to cancel.
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), queuePatience)
-		defer stop()
-		if _, cancelErr := s.queue.Cancel(ctx, job.ID); cancelErr != nil {
-			s.o.Log.WarnContext(ctx, "job of a client that went away not canceled", "job", job.ID, "error", cancelErr)
-		}
+		s.cancelAbandoned(ctx, job.ID)
 	}
 	// The job is accepted all the same; whoever still listens is told where it is.
 	c.Response().Header().Set(echo.HeaderLocation, location(job))
 	return nil, err
+}
+
+// cancelAbandoned ends the job of a client that went away. The request's context is over, and that is the very reason.
+func (s *Server) cancelAbandoned(ctx context.Context, id string) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), queuePatience)
+	defer stop()
+	if _, err := s.queue.Cancel(ctx, id); err != nil {
+		s.o.Log.WarnContext(ctx, "job of a client that went away not canceled", "job", id, "error", err)
+	}
 }
 
 const (

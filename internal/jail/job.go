@@ -24,6 +24,8 @@ type Job struct {
 	// Patient leaves out of its time, by the clock, how long the job waited for a processor, as far as mostDelay: on a busy machine it has as
 	// much as on a quiet one.
 	Patient bool
+	// Began, if set, is told where the job's output can be read while it runs. It must not wait for anything.
+	Began func(*Output)
 	// allowanceMB is the pool's to set: importAllowanceMB where the script reaches libraries that its jail has not loaded.
 	allowanceMB int
 }

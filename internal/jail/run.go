@@ -40,6 +40,9 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 	defer c.close()
 	v.served++
 
+	if j.Began != nil {
+		j.Began(&Output{stdout: c.stdout, stderr: c.stderr, changed: make(chan struct{}, 1)})
+	}
 	payload, err := encodeOrder(j, limits)
 	if err != nil {
 		return Outcome{}, nil, err

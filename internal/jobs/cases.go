@@ -25,10 +25,10 @@ const (
 )
 
 // runCases runs the script once for each case, one after the other. The error is the Runner's; the Outcome has what there is by then.
-func (h *handler) runCases(ctx context.Context, c *claim, r *Request) (*Outcome, error) {
+func (h *handler) runCases(ctx context.Context, c *claim, r *Request, active *activeRun) (*Outcome, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.casesTimeout, errCasesTime)
 	defer cancel()
-	run := &casesRun{handler: h, claim: c, request: r, room: h.casesBytes, written: time.Now()}
+	run := &casesRun{handler: h, claim: c, request: r, active: active, room: h.casesBytes, written: time.Now()}
 	for i := range r.Cases {
 		run.cases = append(run.cases, CaseOutcome{Name: r.Cases[i].Name, Status: CaseSkipped})
 	}
@@ -52,6 +52,7 @@ type casesRun struct {
 	handler *handler
 	claim   *claim
 	request *Request
+	active  *activeRun
 	cases   []CaseOutcome
 	// ended is how many have an end.
 	ended int
@@ -83,6 +84,7 @@ func (r *casesRun) all(ctx context.Context) error {
 		r.add(&o.Usage)
 		r.fit(&r.cases[i])
 		r.ended = i + 1
+		r.active.caseEnded(&r.cases[i])
 		if r.request.StopOnFailure && r.cases[i].failed() {
 			r.ended = len(r.cases)
 			return nil
@@ -96,7 +98,7 @@ func (r *casesRun) all(ctx context.Context) error {
 func (r *Request) only(i int) *Request {
 	c := &r.Cases[i]
 	one := *r
-	one.Cases, one.IsCase = nil, true
+	one.Cases, one.IsCase, one.Began = nil, true, nil
 	if c.Args != nil {
 		one.Args = c.Args
 	}

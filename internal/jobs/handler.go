@@ -85,8 +85,9 @@ func (h *handler) process(ctx context.Context, id string) error {
 	defer end(nil)
 	// asynq's context ends when the lease does: somebody else has the job then.
 	defer context.AfterFunc(ctx, func() { end(errLeaseLost) })()
-	h.began(c, end)
+	run := h.began(c, end)
 	defer h.ended(c)
+	defer run.endLive()
 
 	r := &Request{}
 	if err := json.Unmarshal([]byte(c.request), r); err != nil {
@@ -94,10 +95,14 @@ func (h *handler) process(ctx context.Context, id string) error {
 		return h.finish(c, Failed, &Outcome{Error: &Error{Code: Internal, Message: "the request could not be read"}})
 	}
 	c.request = "" // megabytes, perhaps
+	r.Began = run.outputBegan
+	if c.watched {
+		run.watch()
+	}
 	var o *Outcome
 	var err error
 	if len(r.Cases) > 0 {
-		o, err = h.runCases(jobCtx, c, r)
+		o, err = h.runCases(jobCtx, c, r, run)
 	} else {
 		o, err = h.runOnce(jobCtx, r)
 	}

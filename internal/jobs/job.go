@@ -22,6 +22,8 @@ type Request struct {
 	// Cases, if any, are run one after the other, each in a process of its own. StopOnFailure skips those behind the first that fails.
 	Cases         []Case `json:"cases,omitempty"`
 	StopOnFailure bool   `json:"stop_on_failure,omitempty"`
+	// Began, if set, is told by the Runner where the run's output can be read while it lasts. A run may begin twice, anew.
+	Began func(Output) `json:"-"`
 	// IsCase says that this is one of another request's. A case is judged by whether it ends in time, so that a busy machine must not count.
 	IsCase bool `json:"-"`
 }

@@ -23,6 +23,8 @@ var (
 	sweepScript    = script("takeback", "sweep")
 	auditScript    = script("audit")
 	progressScript = script("progress")
+	followScript   = script("follow")
+	streamScript   = script("stream")
 	cancelScript   = script("cancel")
 	watchScript    = script("watch")
 	admitScript    = script("admit")

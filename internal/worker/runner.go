@@ -41,6 +41,9 @@ func jobOf(r *jobs.Request) jail.Job {
 		Script: r.Script, Program: r.Mode == jobs.Program, Patient: r.IsCase, Args: r.Args, Stdin: r.Stdin,
 		Timeout: time.Duration(r.Limits.TimeoutMS) * time.Millisecond, MemoryMB: r.Limits.MemoryMB,
 	}
+	if r.Began != nil {
+		j.Began = func(o *jail.Output) { r.Began(o) }
+	}
 	for _, f := range r.Files {
 		j.Files = append(j.Files, jail.File{Path: f.Path, Content: f.Content, Encoding: f.Encoding})
 	}
