@@ -7,6 +7,7 @@
 --       ttl seconds,
 --       cancel asked for, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
 --       stdout, stderr and result
+--       One with nothing but fp is a batch's claim to its idempotency key.
 --   safepy:{<lane>}:recent    job ids by creation, for listing
 -- Without a cluster there are besides
 --   safepy:bell               the wake-up list: tokens that wake workers, each the pending list that a job is in
