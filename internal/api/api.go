@@ -18,9 +18,15 @@ import (
 // Queue is what the API needs of jobs.Queue.
 type Queue interface {
 	Submit(ctx context.Context, r *jobs.Request, o jobs.SubmitOptions) (*jobs.Job, error)
+	// SubmitBatch says of each request what became of it; a nil is passed over.
+	SubmitBatch(ctx context.Context, requests []*jobs.Request, o jobs.SubmitOptions) ([]jobs.Submitted, error)
 	Get(ctx context.Context, id string) (*jobs.Job, error)
 	// Wait returns the job when it is final or when the time is over, whichever is first.
 	Wait(ctx context.Context, id string, atMost time.Duration) (*jobs.Job, error)
+	// WaitAll returns when all jobs are final or when the time is over, and says which; it has those jobs that came with the word of it.
+	WaitAll(ctx context.Context, ids []string, atMost time.Duration) (ended []*jobs.Job, final bool, err error)
+	// Find gets several jobs; nil where there is none.
+	Find(ctx context.Context, ids []string) ([]*jobs.Job, error)
 	Cancel(ctx context.Context, id string) (*jobs.Job, error)
 	List(ctx context.Context, o jobs.ListOptions) (jobs.ListPage, error)
 	// Ready says why no job could be run now, if so.
@@ -36,6 +42,7 @@ var _ Queue = (*jobs.Queue)(nil)
 // Options is how a Server behaves; the zero value of a limit means that there is none to be had, so set them all.
 type Options struct {
 	Limits Limits
+	Batch  BatchLimits
 	// Keys are the callers let in; none means everybody.
 	Keys config.APIKeys
 	// AllowedOrigins and AllowedHosts say for whom a browser may ask, and under which names.
@@ -63,6 +70,7 @@ func OptionsFrom(cfg config.API, log *slog.Logger) Options {
 			TimeoutMS:    int(cfg.JobTimeout / time.Millisecond),
 			MemoryMB:     cfg.JobMemoryMB,
 		},
+		Batch:          BatchLimits{Jobs: cfg.MaxBatchJobs, Bytes: cfg.MaxBatchBytes},
 		Keys:           cfg.APIKeys,
 		AllowedOrigins: cfg.AllowedOrigins,
 		AllowedHosts:   cfg.AllowedHosts,
@@ -119,12 +127,14 @@ func (s *Server) routes() {
 	key := s.authenticate
 	e.POST("/execute", s.execute, key)
 	e.POST("/jobs", s.submit, key)
+	e.POST("/jobs/batch", s.submitBatch, key)
 	e.DELETE("/jobs/:id", s.cancel, key)
 	// HEAD answers wherever GET does: load balancers and uptime monitors ask with it.
 	get := []string{http.MethodGet, http.MethodHead}
 	e.Match(get, "/jobs", s.list, key)
 	e.Match(get, "/jobs/:id", s.get, key)
 	e.Match(get, "/capabilities", s.capabilities, key)
+	e.Match(get, "/openapi.json", s.describe)
 	e.Match(get, "/health", s.health)
 	e.Match(get, "/ready", s.ready)
 	e.Match(get, "/metrics", s.metrics.serve)
