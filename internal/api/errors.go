@@ -48,6 +48,8 @@ type errorBody struct {
 	Traceback  string `json:"traceback,omitempty"`
 	Stdout     string `json:"stdout,omitempty"`
 	Stderr     string `json:"stderr,omitempty"`
+	// ExitCode is there in mode program alone.
+	ExitCode *int `json:"exit_code,omitempty"`
 }
 
 // httpError is an error with the answer it asks for.

@@ -18,6 +18,8 @@ import (
 type executed struct {
 	Result json.RawMessage `json:"result"`
 	Stdout string          `json:"stdout"`
+	// ExitCode is there in mode program alone.
+	ExitCode *int `json:"exit_code,omitempty"`
 	// checked as in jobs.Job.
 	checked bool
 }
@@ -45,7 +47,8 @@ func (s *Server) execute(c echo.Context) error {
 	setOutcomeHeaders(c.Response().Header(), job, time.Since(begun))
 	if job.Status == jobs.Completed {
 		return send(c, http.StatusOK, executed{
-			Result: job.Result, Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout), checked: job.ResultChecked,
+			Result: job.Result, Stdout: s.marked(job.Stdout, "stdout", job.Truncated.Stdout), ExitCode: job.ExitCode,
+			checked: job.ResultChecked,
 		})
 	}
 	return s.outcomeError(job)
@@ -69,6 +72,7 @@ func (s *Server) outcomeError(job *jobs.Job) error {
 		}
 		e.body.Error, e.body.Code = f.Message, string(f.Code)
 		e.body.Type, e.body.Line, e.body.SourceLine, e.body.Traceback = f.Type, f.Line, f.SourceLine, f.Traceback
+		e.body.ExitCode = job.ExitCode
 	}
 	return e
 }

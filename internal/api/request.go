@@ -37,6 +37,8 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 		case "script":
 			given = true
 			r.Script, err = parseScript(f.value, l.ScriptBytes)
+		case "mode":
+			r.Mode, err = optional(f.value, parseMode)
 		case "args":
 			r.Args, err = optional(f.value, parseArgs)
 		case "stdin":
@@ -48,7 +50,7 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 		case "priority":
 			r.Priority, err = optional(f.value, parsePriority)
 		default:
-			err = badRequest("%s is not a known field; the fields are script, args, stdin, files, limits and priority", join("", f.name))
+			err = badRequest("%s is not a known field; the fields are script, mode, args, stdin, files, limits and priority", join("", f.name))
 		}
 		if err != nil {
 			return nil, err
@@ -57,7 +59,51 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 	if !given {
 		return nil, badRequest("script is missing; send a JSON object such as %s", example)
 	}
+	if r.Mode == jobs.Program {
+		return r, checkCommandLine(r.Args)
+	}
 	return r, nil
+}
+
+func parseMode(value json.RawMessage) (jobs.Mode, error) {
+	s, err := text("mode", value)
+	if err != nil {
+		return "", err
+	}
+	switch m := jobs.Mode(s); m {
+	case jobs.Function:
+		return "", nil // as if it were left out, which is shorter
+	case jobs.Program:
+		return m, nil
+	}
+	return "", badRequest("mode must be function or program, not %q", cut(s, 32))
+}
+
+// checkCommandLine looks at the args of a program: what stands behind its name in sys.argv.
+func checkCommandLine(args json.RawMessage) error {
+	const want = `in mode program args is the command line, an array of strings such as ["--rows", "10"]`
+	if args == nil {
+		return nil
+	}
+	var line []json.RawMessage
+	if args[0] != '[' {
+		return badRequest("%s, not %s; send data in stdin or files", want, kind(args))
+	}
+	if err := json.Unmarshal(args, &line); err != nil {
+		return badRequest("args: %v", err)
+	}
+	for i, word := range line {
+		s, err := text(fmt.Sprintf("args[%d]", i), word)
+		switch {
+		case err != nil && word[0] != '"':
+			return badRequest("args[%d] is %s; %s", i, kind(word), want)
+		case err != nil:
+			return err
+		case strings.IndexByte(s, 0) >= 0:
+			return badRequest("args[%d] holds a NUL character, which a command line cannot; send it in stdin or files", i)
+		}
+	}
+	return nil
 }
 
 func parseScript(value json.RawMessage, limit int) (string, error) {

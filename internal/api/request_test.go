@@ -57,7 +57,7 @@ func TestBadRequests(t *testing.T) {
 		// Fields.
 		{"no field", `{}`, []string{"script is missing", `{"script":`}},
 		{"unknown field", with(`"code": 1`), []string{"code is not a known field", "stdin"}},
-		{"unknown field first", `{"Script": "x"}`, []string{"Script is not a known field", "script, args"}},
+		{"unknown field first", `{"Script": "x"}`, []string{"Script is not a known field", "script, mode, args"}},
 		{"empty field name", with(`"": 1`), []string{"is not a known field"}},
 		{"hostile field name", with(`"a\u0000\n\u202e": 1`), []string{`a\x00\n\u202e is not a known field`}},
 		{"long field name", with(`"` + strings.Repeat("é", 500) + `": 1`), []string{"... is not a known field"}},
@@ -85,6 +85,14 @@ func TestBadRequests(t *testing.T) {
 		{"args number", with(`"args": 1`), []string{"args must be", "not a number"}},
 		{"args true", with(`"args": true`), []string{"args must be", "not a boolean"}},
 		{"args NaN", with(`"args": {"a": [1, NaN]}`), []string{"args.a[1]", "no NaN"}},
+
+		// mode.
+		{"mode number", with(`"mode": 1`), []string{"mode must be a string, not a number"}},
+		{"mode unknown", with(`"mode": "script"`), []string{"mode must be function or program", "script"}},
+		{"program with keyword arguments", with(`"mode": "program", "args": {"n": 1}`), []string{"args is the command line", "not an object", "stdin or files"}},
+		{"program with a number", with(`"args": ["a", 1], "mode": "program"`), []string{"args[1] is a number", "array of strings"}},
+		{"program with half a character", with(`"mode": "program", "args": ["\ud800"]`), []string{"args[0] holds half"}},
+		{"program with NUL", with(`"mode": "program", "args": ["a\u0000"]`), []string{"args[0] holds a NUL"}},
 
 		// stdin and priority.
 		{"stdin number", with(`"stdin": 1`), []string{"stdin must be a string, not a number"}},

@@ -63,6 +63,8 @@ type Worker struct {
 	JobFiles       int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
 	JobFilesBytes  int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
 	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
+	// Ordinary programs begin with import sys.
+	ProgramDeniedNames Names `env:"PROGRAM_DENIED_NAMES" help:"imports and calls that are refused before a script in mode program runs; empty refuses none"`
 }
 
 // A setting tagged image:"-" is one that the images set for themselves; deploy/example.env has it as a comment.

@@ -91,6 +91,7 @@ func (w *Worker) validateOwn() error {
 		between("JOB_FILES_BYTES", w.JobFilesBytes, 1, 1<<28),
 		checkNames("JAIL_PRELOAD", modulesOf(w.JailPreload)),
 		checkNames("DENIED_NAMES", w.DeniedNames),
+		checkNames("PROGRAM_DENIED_NAMES", w.ProgramDeniedNames),
 	)
 }
 

@@ -11,7 +11,9 @@ import (
 // Job is one script and what it is given.
 type Job struct {
 	Script string
-	// Args is a JSON object (keyword arguments of main), an array (positional) or empty.
+	// Program runs the script as Python runs a file, to its last line or sys.exit; otherwise its main() is called.
+	Program bool
+	// Args is a JSON object (keyword arguments of main), an array (positional) or empty; of a program, an array of strings (sys.argv).
 	Args  json.RawMessage
 	Stdin string
 	// Files are put into the working directory before the script is read.
@@ -89,8 +91,10 @@ type Stream struct {
 // Outcome is what happened to one script: a Result, or a Failure, and what it wrote until then.
 type Outcome struct {
 	// Result is valid JSON of bounded size and depth; empty when Failure is set.
-	Result         json.RawMessage
-	Failure        *Failure
+	Result  json.RawMessage
+	Failure *Failure
+	// ExitCode is how a program ended, where it has ended by itself; one with a Failure may have one, too.
+	ExitCode       *int
 	Stdout, Stderr Stream
 	// Files are those that the script made or changed, by path; UnnamedFiles is how many more there are at least.
 	Files        []File

@@ -10,7 +10,9 @@ import (
 // Request is what a client asks for: one script and what it is given.
 type Request struct {
 	Script string `json:"script"`
-	// Args is a JSON object (keyword arguments of main) or array (positional); empty means none.
+	// Mode: empty means Function.
+	Mode Mode `json:"mode,omitempty"`
+	// Args is a JSON object (keyword arguments of main) or array (positional); empty means none. A program has an array of strings.
 	Args   json.RawMessage `json:"args,omitempty"`
 	Stdin  string          `json:"stdin,omitempty"`
 	Files  []File          `json:"files,omitempty"`
@@ -18,6 +20,16 @@ type Request struct {
 	// Priority is high, default or low; empty means default.
 	Priority Priority `json:"priority,omitempty"`
 }
+
+// Mode says what kind of script it is. The list is closed.
+type Mode string
+
+const (
+	// Function: its main() is called, whose value is the result.
+	Function Mode = "function"
+	// Program: it runs as Python runs a file, and has an exit code.
+	Program Mode = "program"
+)
 
 // Limits narrow the server's own for one job; zero means the server's.
 type Limits struct {
@@ -145,13 +157,15 @@ type Usage struct {
 // Outcome is how one run of a script ended: a result, or an Error, and what it wrote until then.
 type Outcome struct {
 	// Result is valid JSON, or empty when Error is set.
-	Result    json.RawMessage `json:"result,omitempty"`
-	Stdout    string          `json:"stdout"`
-	Stderr    string          `json:"stderr"`
-	Truncated Truncated       `json:"truncated"`
-	Files     []ResultFile    `json:"files,omitempty"`
-	Error     *Error          `json:"error,omitempty"`
-	Usage     Usage           `json:"usage"`
+	Result json.RawMessage `json:"result,omitempty"`
+	// ExitCode is a program's, where it ended by itself.
+	ExitCode  *int         `json:"exit_code,omitempty"`
+	Stdout    string       `json:"stdout"`
+	Stderr    string       `json:"stderr"`
+	Truncated Truncated    `json:"truncated"`
+	Files     []ResultFile `json:"files,omitempty"`
+	Error     *Error       `json:"error,omitempty"`
+	Usage     Usage        `json:"usage"`
 }
 
 // Job is the document a client gets for an id.
@@ -161,6 +175,7 @@ type Job struct {
 	Result     json.RawMessage `json:"result"`
 	Stdout     string          `json:"stdout"`
 	Stderr     string          `json:"stderr"`
+	ExitCode   *int            `json:"exit_code"`
 	Error      *Error          `json:"error"`
 	Truncated  Truncated       `json:"truncated"`
 	Files      []ResultFile    `json:"files"`

@@ -150,7 +150,7 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 	usage := o.Usage
 	usage.QueueMS = float64(c.started.Sub(c.created).Microseconds()) / 1000
 	j := &Job{
-		ID: c.id, Status: status, Result: o.Result, Stdout: o.Stdout, Stderr: o.Stderr, Error: o.Error, Truncated: o.Truncated,
+		ID: c.id, Status: status, Result: o.Result, ExitCode: o.ExitCode, Stdout: o.Stdout, Stderr: o.Stderr, Error: o.Error, Truncated: o.Truncated,
 		Files: o.Files, Usage: &usage, Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
 	}
 	if j.Files == nil {

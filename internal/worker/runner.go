@@ -38,7 +38,7 @@ func (r *Runner) Run(ctx context.Context, request *jobs.Request) (*jobs.Outcome,
 
 func jobOf(r *jobs.Request) jail.Job {
 	j := jail.Job{
-		Script: r.Script, Args: r.Args, Stdin: r.Stdin,
+		Script: r.Script, Program: r.Mode == jobs.Program, Args: r.Args, Stdin: r.Stdin,
 		Timeout: time.Duration(r.Limits.TimeoutMS) * time.Millisecond, MemoryMB: r.Limits.MemoryMB,
 	}
 	for _, f := range r.Files {
@@ -49,7 +49,7 @@ func jobOf(r *jobs.Request) jail.Job {
 
 func outcomeOf(o jail.Outcome) *jobs.Outcome {
 	out := &jobs.Outcome{
-		Result: json.RawMessage(o.Result), Stdout: o.Stdout.Text, Stderr: o.Stderr.Text,
+		Result: json.RawMessage(o.Result), ExitCode: o.ExitCode, Stdout: o.Stdout.Text, Stderr: o.Stderr.Text,
 		Truncated: jobs.Truncated{Stdout: o.Stdout.Cut, Stderr: o.Stderr.Cut, Files: o.UnnamedFiles > 0, UnnamedFiles: o.UnnamedFiles},
 		Usage: jobs.Usage{
 			SetupMS: milliseconds(o.Usage.Setup), WallMS: milliseconds(o.Usage.Wall), CPUMS: milliseconds(o.Usage.CPU),
