@@ -77,7 +77,7 @@ func TestOpenAPICodes(t *testing.T) {
 	same(t, "codes of a job", ofJobs, d.Components.Schemas["JobErrorCode"].Enum)
 	codes := constants(t, "errors.go", "code") // codeInternal is a job's as well, and written as that
 	same(t, "codes", append(codes, ofJobs...), d.Components.Schemas["ErrorCode"].Enum)
-	for schema, typeName := range map[string]string{"Status": "Status", "Priority": "Priority", "Reason": "Reason"} {
+	for schema, typeName := range map[string]string{"Status": "Status", "Mode": "Mode", "Priority": "Priority", "Reason": "Reason"} {
 		same(t, schema, constants(t, "../jobs/job.go", typeName), d.Components.Schemas[schema].Enum)
 	}
 }

@@ -228,6 +228,8 @@ func TestNotices(t *testing.T) {
 	}{
 		"right":                     {"POST", "/execute", 200, header(), `{"result": {"any": 1}, "stdout": ""}`, true},
 		"right list":                {"POST", "/execute", 200, header(), `{"result": [{"any": [{"thing": 1}]}], "stdout": ""}`, true},
+		"right odd names":           {"POST", "/execute", 200, header(), `{"result": {"any.thing": {"/x": 1}}, "stdout": ""}`, true},
+		"an unknown odd field":      {"POST", "/execute", 200, header(), `{"result": 1, "stdout": "", "a.b": 1}`, false},
 		"an unknown field":          {"POST", "/execute", 200, header(), `{"result": 1, "stdout": "", "stdin": ""}`, false},
 		"a field is missing":        {"POST", "/execute", 200, header(), `{"result": 1}`, false},
 		"another type":              {"POST", "/execute", 200, header(), `{"result": 1, "stdout": null}`, false},
