@@ -31,7 +31,7 @@ func (s *Server) execute(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	job, err := s.accept(c, s.o.ExecuteWait > 0)
+	job, err := s.accept(c, s.o.ExecuteWait > 0, withoutCases)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Server) outcomeError(job *jobs.Job) error {
 		}
 		e.body.Error, e.body.Code = f.Message, string(f.Code)
 		e.body.Type, e.body.Line, e.body.SourceLine, e.body.Traceback = f.Type, f.Line, f.SourceLine, f.Traceback
-		e.body.ExitCode = job.ExitCode
+		e.body.ExitCode, e.body.Limit = job.ExitCode, f.Limit
 	}
 	return e
 }
@@ -85,8 +85,19 @@ func (s *Server) marked(stream, name string, truncated bool) string {
 	return stream + fmt.Sprintf("\n[%s truncated at %d bytes]", name, s.o.OutputBytes)
 }
 
+// withoutCases is what may be asked of /execute, whose answer is that of one run.
+func withoutCases(r *jobs.Request) error {
+	if len(r.Cases) > 0 {
+		return badRequest("cases are for POST /jobs, with Prefer: wait=N to wait for their end; send them there")
+	}
+	return nil
+}
+
+// anything may be asked.
+func anything(*jobs.Request) error { return nil }
+
 // accept decodes a request and queues its job. waits says that somebody will wait for it here.
-func (s *Server) accept(c echo.Context, waits bool) (*jobs.Job, error) {
+func (s *Server) accept(c echo.Context, waits bool, check func(*jobs.Request) error) (*jobs.Job, error) {
 	body, release, err := s.readBody(c)
 	if err != nil {
 		return nil, err
@@ -95,6 +106,9 @@ func (s *Server) accept(c echo.Context, waits bool) (*jobs.Job, error) {
 	r, err := parseRequest(body, s.o.Limits)
 	if err != nil {
 		return nil, aboutContentType(err, c.Request())
+	}
+	if err := check(r); err != nil {
+		return nil, err
 	}
 	key, err := idempotencyKey(c.Request())
 	if err != nil {

@@ -19,7 +19,7 @@ func (s *Server) submit(c echo.Context) error {
 		return err
 	}
 	wait, preferred := preferWait(c.Request().Header)
-	job, err := s.accept(c, wait > 0)
+	job, err := s.accept(c, wait > 0, anything)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,11 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 		return Outcome{}, nil, fmt.Errorf("%w: %w", errJailLost, err)
 	}
 	sandboxed := time.Now()
-	seen, err := watchJob(ctx, v, c, m, limits)
+	var p *ownTime
+	if j.Patient {
+		p = newOwnTime(v.jobPID(), limits.Timeout)
+	}
+	seen, err := watchJob(ctx, v, c, m, p, limits)
 	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
 	if errors.Is(err, errJailLost) && v.cgroup.RanOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.

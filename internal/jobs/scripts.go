@@ -17,16 +17,17 @@ var luaFiles embed.FS
 // The scripts are the only writers of job records. Each documents its keys, arguments and answer in its first lines, and has before it
 // what it needs of the shared files.
 var (
-	submitScript  = script("submit")
-	pickScript    = script("pick")
-	finishScript  = script("finish")
-	releaseScript = script("takeback", "release")
-	sweepScript   = script("takeback", "sweep")
-	auditScript   = script("audit")
-	cancelScript  = script("cancel")
-	watchScript   = script("watch")
-	admitScript   = script("admit")
-	claimScript   = script("claim")
+	submitScript   = script("submit")
+	pickScript     = script("pick")
+	finishScript   = script("finish")
+	releaseScript  = script("takeback", "release")
+	sweepScript    = script("takeback", "sweep")
+	auditScript    = script("audit")
+	progressScript = script("progress")
+	cancelScript   = script("cancel")
+	watchScript    = script("watch")
+	admitScript    = script("admit")
+	claimScript    = script("claim")
 )
 
 // call is one of a script.

@@ -6,7 +6,7 @@
 --       p pending list it is queued on, req request, len its length, reply channels to tell, cl client, sh its share, fp fingerprint,
 --       ttl seconds,
 --       cancel asked for, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
---       stdout, stderr and result
+--       stdout, stderr and result; cs its cases, those that have ended by now while it runs
 --       One with nothing but fp is a batch's claim to its idempotency key.
 --   safepy:{<lane>}:recent    job ids by creation, for listing
 -- Without a cluster there are besides
