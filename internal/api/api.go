@@ -18,9 +18,15 @@ import (
 // Queue is what the API needs of jobs.Queue.
 type Queue interface {
 	Submit(ctx context.Context, r *jobs.Request, o jobs.SubmitOptions) (*jobs.Job, error)
+	// SubmitBatch says of each request what became of it; a nil is passed over.
+	SubmitBatch(ctx context.Context, requests []*jobs.Request, o jobs.SubmitOptions) ([]jobs.Submitted, error)
 	Get(ctx context.Context, id string) (*jobs.Job, error)
 	// Wait returns the job when it is final or when the time is over, whichever is first.
 	Wait(ctx context.Context, id string, atMost time.Duration) (*jobs.Job, error)
+	// WaitAll returns when all jobs are final or when the time is over, and says which; it has those jobs that came with the word of it.
+	WaitAll(ctx context.Context, ids []string, atMost time.Duration) (ended []*jobs.Job, final bool, err error)
+	// Find gets several jobs; nil where there is none.
+	Find(ctx context.Context, ids []string) ([]*jobs.Job, error)
 	Cancel(ctx context.Context, id string) (*jobs.Job, error)
 	// Follow tells what happens to a job until its end, from a position on.
 	Follow(ctx context.Context, id string, from jobs.Position, f jobs.Follower) (*jobs.Job, error)
@@ -38,6 +44,7 @@ var _ Queue = (*jobs.Queue)(nil)
 // Options is how a Server behaves; the zero value of a limit means that there is none to be had, so set them all.
 type Options struct {
 	Limits Limits
+	Batch  BatchLimits
 	// Keys are the callers let in; none means everybody.
 	Keys config.APIKeys
 	// AllowedOrigins and AllowedHosts say for whom a browser may ask, and under which names.
@@ -65,6 +72,7 @@ func OptionsFrom(cfg config.API, log *slog.Logger) Options {
 			TimeoutMS:    int(cfg.JobTimeout / time.Millisecond),
 			MemoryMB:     cfg.JobMemoryMB,
 		},
+		Batch:          BatchLimits{Jobs: cfg.MaxBatchJobs, Bytes: cfg.MaxBatchBytes},
 		Keys:           cfg.APIKeys,
 		AllowedOrigins: cfg.AllowedOrigins,
 		AllowedHosts:   cfg.AllowedHosts,
@@ -121,6 +129,7 @@ func (s *Server) routes() {
 	key := s.authenticate
 	e.POST("/execute", s.execute, key)
 	e.POST("/jobs", s.submit, key)
+	e.POST("/jobs/batch", s.submitBatch, key)
 	e.DELETE("/jobs/:id", s.cancel, key)
 	// HEAD answers wherever GET does: load balancers and uptime monitors ask with it.
 	get := []string{http.MethodGet, http.MethodHead}
@@ -128,6 +137,7 @@ func (s *Server) routes() {
 	e.Match(get, "/jobs/:id", s.get, key)
 	e.GET("/jobs/:id/events", s.events, key)
 	e.Match(get, "/capabilities", s.capabilities, key)
+	e.Match(get, "/openapi.json", s.describe)
 	e.Match(get, "/health", s.health)
 	e.Match(get, "/ready", s.ready)
 	e.Match(get, "/metrics", s.metrics.serve)

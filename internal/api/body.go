@@ -30,10 +30,14 @@ func boundBody(c echo.Context) {
 	}
 }
 
-// readBody reads a request's body through a cap. A body that is announced as too long is refused before any of it is read.
-// The body counts as held until release.
+// readBody reads a request's body through a cap. The body counts as held until release.
 func (s *Server) readBody(c echo.Context) (body []byte, release func(), err error) {
-	r, limit := c.Request(), s.o.Limits.RequestBytes
+	return s.readBodyUpTo(c, s.o.Limits.RequestBytes)
+}
+
+// readBodyUpTo is readBody with another cap. A body that is announced as too long is refused before any of it is read.
+func (s *Server) readBodyUpTo(c echo.Context, limit int64) (body []byte, release func(), err error) {
+	r := c.Request()
 	if enc := r.Header.Get(echo.HeaderContentEncoding); enc != "" && !strings.EqualFold(enc, "identity") {
 		return nil, nil, failure(http.StatusUnsupportedMediaType, codeUnsupported, "The request body is encoded as %q; send it as plain JSON, without Content-Encoding", cut(enc, 32))
 	}
@@ -52,7 +56,7 @@ func (s *Server) readBody(c echo.Context) (body []byte, release func(), err erro
 		release, err = s.readLarge(c, &b, in, over)
 	}
 	if err != nil && err != io.EOF {
-		return nil, nil, s.bodyError(c, err)
+		return nil, nil, bodyError(c, err, limit)
 	}
 	// A read deadline left standing would end the request's context while it waits for its job.
 	_ = control.SetReadDeadline(time.Time{})
@@ -108,12 +112,12 @@ func (r counted) Read(p []byte) (int, error) {
 }
 
 // bodyError words why a body could not be read.
-func (s *Server) bodyError(c echo.Context, err error) error {
+func bodyError(c echo.Context, err error, limit int64) error {
 	if _, own := errors.AsType[*httpError](err); own {
 		return err
 	}
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return bodyTooLarge(s.o.Limits.RequestBytes)
+		return bodyTooLarge(limit)
 	}
 	e := failure(http.StatusBadRequest, codeInvalidRequest, "The request body broke off or is framed wrongly; check Content-Length or the chunks, and send it again")
 	if timedOut(err) {

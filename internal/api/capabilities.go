@@ -25,6 +25,8 @@ type limitsBody struct {
 	OutputBytes  int   `json:"output_bytes"`
 	ScriptBytes  int   `json:"script_bytes"`
 	RequestBytes int64 `json:"request_bytes"`
+	BatchJobs    int   `json:"batch_jobs"`
+	BatchBytes   int64 `json:"batch_bytes"`
 }
 
 // capabilities says what is enforced right now, by asking the workers' own word of it.
@@ -47,6 +49,7 @@ func (s *Server) capabilities(c echo.Context) error {
 		Workers: workers, Queue: room,
 		Limits: limitsBody{
 			TimeoutMS: l.TimeoutMS, MemoryMB: l.MemoryMB, OutputBytes: s.o.OutputBytes, ScriptBytes: l.ScriptBytes, RequestBytes: l.RequestBytes,
+			BatchJobs: s.o.Batch.Jobs, BatchBytes: s.o.Batch.Bytes,
 		},
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 func TestCapabilities(t *testing.T) {
 	s := serve(t)
-	const empty = `{"workers":[],"limits":{"timeout_ms":10000,"memory_mb":100,"output_bytes":1048576,"script_bytes":1048576,"request_bytes":10485760},
+	const empty = `{"workers":[],"limits":{"timeout_ms":10000,"memory_mb":100,"output_bytes":1048576,"script_bytes":1048576,"request_bytes":10485760,"batch_jobs":100,"batch_bytes":10485760},
 		"queue":{"state":"open","jobs_waiting":0,"jobs_most":7,"request_bytes":0,"request_bytes_most":0,"outcome_bytes":0,"memory_bytes":0,"memory_bytes_most":0}}`
 	if got := compact(t, s.do("GET", "/capabilities", "").want(200).body); got != compact(t, []byte(empty)) {
 		t.Errorf("without a worker: %s", got)

@@ -23,6 +23,18 @@ type member struct {
 // UTF-8, takes fields whose case differs, and lets the last of two equal fields win, each of which runs something else than
 // was meant without a word.
 func parseObject(body []byte) ([]member, error) {
+	body, err := validObject(body, example)
+	if err != nil {
+		return nil, err
+	}
+	if jsondepth.Of(body) > maxDepth {
+		return nil, badRequest("The request body nests deeper than %d levels; flatten it, or send the data as a file in files", maxDepth)
+	}
+	return members(theBody, body)
+}
+
+// validObject makes sure that a body is one JSON object in UTF-8; the complaint about one that is not shows an example.
+func validObject(body []byte, example string) ([]byte, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	switch trimmed := bytes.TrimLeft(body, " \t\r\n"); {
 	case len(trimmed) == 0:
@@ -34,10 +46,7 @@ func parseObject(body []byte) ([]member, error) {
 	case trimmed[0] != '{':
 		return nil, badRequest("The request body must be a JSON object, not %s; send one such as %s", kind(trimmed), example)
 	}
-	if jsondepth.Of(body) > maxDepth {
-		return nil, badRequest("The request body nests deeper than %d levels; flatten it, or send the data as a file in files", maxDepth)
-	}
-	return members(theBody, body)
+	return body, nil
 }
 
 // members splits an object that is known to be valid JSON. at is where in the request it stands, empty for the whole.

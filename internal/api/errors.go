@@ -174,7 +174,7 @@ func (s *Server) sendError(err error, c echo.Context) {
 	c.Set(contextCause, e.cause)
 	h := c.Response().Header()
 	if e.retryAfter > 0 {
-		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(e.retryAfter.Seconds()))))
+		setRetryAfter(c, e.retryAfter)
 	}
 	if e.closes {
 		h.Set(echo.HeaderConnection, "close")
@@ -185,4 +185,8 @@ func (s *Server) sendError(err error, c echo.Context) {
 	if err := send(c, e.status, e.body); err != nil {
 		c.Set(contextCause, fmt.Errorf("answer not sent: %w", err))
 	}
+}
+
+func setRetryAfter(c echo.Context, after time.Duration) {
+	c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(after.Seconds()))))
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -204,4 +205,58 @@ func (q *fakeQueue) Room(context.Context) (jobs.Room, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return jobs.Room{State: "open", JobsMost: 7}, q.err
+}
+
+// SubmitBatch takes the job that a key stands for to be the first's of the batch, and the others to be beside it.
+func (q *fakeQueue) SubmitBatch(ctx context.Context, requests []*jobs.Request, o jobs.SubmitOptions) ([]jobs.Submitted, error) {
+	out := make([]jobs.Submitted, len(requests))
+	key := o.IdempotencyKey
+	for i, r := range requests {
+		if r == nil {
+			continue
+		}
+		if key != "" {
+			o.IdempotencyKey = fmt.Sprint(key, "/", i)
+		}
+		before := q.submitted()
+		job, err := q.Submit(ctx, r, o)
+		if errors.Is(err, jobs.ErrIdempotencyMismatch) {
+			return nil, err
+		}
+		if out[i] = (jobs.Submitted{Job: job, Err: err}); job != nil {
+			out[i].ID = job.ID
+			if q.submitted() == before {
+				out[i].Job = nil
+			} else if job.Status.Final() {
+				out[i].Job.Status = jobs.Queued
+			}
+		}
+	}
+	return out, nil
+}
+
+func (q *fakeQueue) WaitAll(ctx context.Context, ids []string, atMost time.Duration) (ended []*jobs.Job, final bool, err error) {
+	over, final := time.Now().Add(atMost), true
+	for i, id := range ids {
+		j, err := q.Wait(ctx, id, time.Until(over))
+		if err != nil {
+			return nil, false, err
+		}
+		if final = final && j.Status.Final(); i%2 == 1 || !j.Status.Final() {
+			j = nil // every other one is too long to come with the word of its end
+		}
+		ended = append(ended, j)
+	}
+	return ended, final, nil
+}
+
+func (q *fakeQueue) Find(ctx context.Context, ids []string) (found []*jobs.Job, err error) {
+	for _, id := range ids {
+		j, err := q.Get(ctx, id)
+		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
+			return nil, err
+		}
+		found = append(found, j)
+	}
+	return found, nil
 }

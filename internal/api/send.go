@@ -31,18 +31,27 @@ func send(c echo.Context, status int, document any) error {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	setDocumentHeaders(h)
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	h.Set(echo.HeaderCacheControl, "no-store")
 	allowed := paceOf(c)
 	over := time.Now().Add(allowed.send)
-	control := http.NewResponseController(c.Response())
-	_ = control.SetWriteDeadline(over)
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(over)
 	c.Response().WriteHeader(status)
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
+	return writePieces(c, body, allowed, over)
+}
+
+func setDocumentHeaders(h http.Header) {
+	h.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	h.Set(echo.HeaderCacheControl, "no-store")
+}
+
+// writePieces gives each piece of what is sent its own time, and all of it until over.
+func writePieces(c echo.Context, body []byte, allowed pace, over time.Time) (err error) {
+	control := http.NewResponseController(c.Response())
 	for rest := body; len(rest) > 0 && err == nil; {
 		_ = control.SetWriteDeadline(allowed.deadline(over))
 		part := rest[:min(len(rest), pieceBytes)]

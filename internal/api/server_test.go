@@ -57,6 +57,7 @@ type testServer struct {
 func testOptions(t *testing.T) Options {
 	return Options{
 		Limits:      Limits{ScriptBytes: 1 << 20, RequestBytes: 10 << 20, TimeoutMS: 10_000, MemoryMB: 100},
+		Batch:       BatchLimits{Jobs: 100, Bytes: 10 << 20},
 		ExecuteWait: 10 * time.Second,
 		OutputBytes: 1 << 20,
 		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),

@@ -38,6 +38,8 @@ type API struct {
 	KeyRequestsPerSecond float64       `env:"KEY_REQUESTS_PER_SECOND" envDefault:"0" help:"submissions one key may make per second; 0 is no limit"`
 	MaxScriptBytes       int           `env:"MAX_SCRIPT_BYTES" envDefault:"1048576" help:"longest script accepted, in bytes of UTF-8"`
 	MaxRequestBytes      int64         `env:"MAX_REQUEST_BYTES" envDefault:"10485760" help:"longest request body accepted, files included"`
+	MaxBatchJobs         int           `env:"MAX_BATCH_JOBS" envDefault:"1000" help:"requests that one batch may hold"`
+	MaxBatchBytes        int64         `env:"MAX_BATCH_BYTES" envDefault:"10485760" help:"longest batch accepted; each request in it is also held to MAX_REQUEST_BYTES"`
 }
 
 // Worker is the settings of the process that runs scripts.

@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 	}
 	wantAPI := API{
 		Service: service, ListenAddr: "127.0.0.1:8080", ExecuteWait: 30 * time.Second, QueueLimit: 1000, QueueShare: 0.5, QueueBytes: 256 << 20,
-		MaxScriptBytes: 1 << 20, MaxRequestBytes: 10 << 20,
+		MaxScriptBytes: 1 << 20, MaxRequestBytes: 10 << 20, MaxBatchJobs: 1000, MaxBatchBytes: 10 << 20,
 	}
 	if !reflect.DeepEqual(api, wantAPI) {
 		t.Errorf("api\n got %+v\nwant %+v", api, wantAPI)
@@ -123,6 +123,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"JOB_RESULT_TTL", "0s", "write 10s or more"},
 		{"MAX_REQUEST_BYTES", "ten", "is not a whole number"},
 		{"MAX_SCRIPT_BYTES", "20971520", "raise the second or lower the first"},
+		{"MAX_BATCH_JOBS", "0", "write a number from 1 to 10000"},
+		{"MAX_BATCH_BYTES", "10MB", "is not a whole number"},
 		{"KEY_REQUESTS_PER_SECOND", "lots", "is not a number; write one such as 5"},
 		{"KEY_REQUESTS_PER_SECOND", "NaN", "is not a rate"},
 		{"KEY_REQUESTS_PER_SECOND", "-1", "is not a rate"},

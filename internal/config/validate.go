@@ -57,6 +57,8 @@ func (a *API) Validate() error {
 		checkRate("KEY_REQUESTS_PER_SECOND", a.KeyRequestsPerSecond),
 		between("MAX_SCRIPT_BYTES", a.MaxScriptBytes, 1, 1<<30),
 		between("MAX_REQUEST_BYTES", a.MaxRequestBytes, 1, 1<<30),
+		between("MAX_BATCH_JOBS", a.MaxBatchJobs, 1, 10_000),
+		between("MAX_BATCH_BYTES", a.MaxBatchBytes, 1, 1<<30),
 		larger,
 	)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -38,36 +39,57 @@ func (q *Queue) admit(ctx context.Context, client, id, keyed, crowded string) (s
 	if client == "" {
 		return id, nil
 	}
-	every, burst := 0, 1.0
-	if r := q.o.ClientPerSecond; r > 0 {
-		every, burst = int(1e6/r), math.Max(1, math.Floor(r))
-	}
 	for again := true; ; again = false {
-		answer, err := admitScript.Run(ctx, q.rdb, []string{clientJobs(client), clientTag(client) + "bucket", clientTag(client) + "lane"},
-			id, crowded, lightLoad, q.o.ClientInFlight, every, burst, q.layout.lanes, keyed).Slice()
+		c := q.admission(client, id, keyed, crowded)
+		answer, err := admitScript.Run(ctx, q.rdb, c.keys, c.args...).Slice()
 		if err != nil {
 			return "", err
 		}
-		decision, _ := answer[0].(int64)
-		n, _ := answer[1].(int64)
-		switch {
-		case decision == admitted:
-			id, _ := answer[2].(string)
-			if n > 0 && rand.IntN(recountOneIn) == 0 {
-				// Without a limit nobody would ever notice what was left behind.
-				_ = q.recount(ctx, client)
-			}
-			return id, nil
-		case decision == tooFast:
-			wait := time.Duration(n) * time.Microsecond
-			return "", &BusyError{Scope: "key", RetryAfter: max(time.Second, (wait + time.Second - 1).Truncate(time.Second))}
-		case !again:
+		id, inFlight, err := parseAdmission(answer)
+		if inFlight > 0 && rand.IntN(recountOneIn) == 0 {
+			// Without a limit nobody would ever notice what was left behind.
+			_ = q.recount(ctx, client)
+		}
+		if err != errTooMany {
+			return id, err
+		}
+		if !again {
 			return "", &BusyError{Scope: "key", RetryAfter: time.Second}
 		}
 		if err := q.recount(ctx, client); err != nil {
 			return "", err
 		}
 	}
+}
+
+// admission is the call of admit.lua for a job.
+func (q *Queue) admission(client, id, keyed, crowded string) call {
+	every, burst := 0, 1.0
+	if r := q.o.ClientPerSecond; r > 0 {
+		every, burst = int(1e6/r), math.Max(1, math.Floor(r))
+	}
+	return call{
+		keys: []string{clientJobs(client), clientTag(client) + "bucket", clientTag(client) + "lane"},
+		args: []any{id, crowded, lightLoad, q.o.ClientInFlight, every, burst, q.layout.lanes, keyed},
+	}
+}
+
+// errTooMany says that a client has as many jobs in flight as it may, unless its set holds some that are not any more.
+var errTooMany = errors.New("too many jobs in flight")
+
+// parseAdmission reads admit.lua's answer: the id and how many jobs were in flight, or why the job is not admitted.
+func parseAdmission(answer []any) (id string, inFlight int64, err error) {
+	decision, _ := answer[0].(int64)
+	n, _ := answer[1].(int64)
+	switch decision {
+	case admitted:
+		id, _ = answer[2].(string)
+		return id, n, nil
+	case tooFast:
+		wait := time.Duration(n) * time.Microsecond
+		return "", 0, &BusyError{Scope: "key", RetryAfter: max(time.Second, (wait + time.Second - 1).Truncate(time.Second))}
+	}
+	return "", 0, errTooMany
 }
 
 // dismiss takes a job out of its client's set.

@@ -146,6 +146,20 @@ func (q *Queue) Submit(ctx context.Context, r *Request, o SubmitOptions) (*Job, 
 
 // enqueue sends a job into a lane, which on a cluster is that of its record.
 func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) (*Job, error) {
+	err := q.send(ctx, id, l, p, s, o)
+	job, err := q.sent(caller, id, l, p, s, o, err)
+	if job == nil {
+		q.replies.forget(id)
+		q.dismiss(ctx, o.Client, id)
+		if err == nil {
+			return q.Get(ctx, id)
+		}
+	}
+	return job, err
+}
+
+// send has asynq make the task of a job and write it, or hold the call that does.
+func (q *Queue) send(ctx context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions) error {
 	home, _ := laneOf(id)
 	s.keys = []string{home.record(id), home.index(), q.layout.wakeups(l), q.layout.free(l), q.layout.book(l)}
 	s.reply = q.replies.channel
@@ -154,23 +168,26 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 	}
 	_, err := q.client.EnqueueContext(context.WithValue(ctx, submissionKey{}, s), asynq.NewTask(taskType, nil),
 		asynq.TaskID(id), asynq.Queue(l.queue(p)), asynq.MaxRetry(asynqRetries), asynq.Timeout(asynqTimeout))
-	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) && s.fingerprint == "" {
+	return err
+}
+
+// sent is what came of sending a job: the new job; or nothing, where there is one with its id and fingerprint already; or why there is none.
+func (q *Queue) sent(caller context.Context, id string, l lane, p Priority, s *submission, o SubmitOptions, err error) (*Job, error) {
+	known := errors.Is(err, asynq.ErrTaskIDConflict)
+	switch {
+	case err == nil || known && s.fingerprint == "":
 		// A conflict on an id made up a moment ago: the reply to the first try was lost, and the client sent it again.
 		if !s.dispatched {
 			q.backlog.add(l, p)
 		}
 		if s.created == nil {
-			return q.Get(ctx, id)
+			return q.Get(caller, id)
 		}
 		return &Job{ID: id, Status: Queued, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
-	}
-	q.replies.forget(id)
-	q.dismiss(ctx, o.Client, id)
-	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		if s.known != s.fingerprint {
-			return nil, ErrIdempotencyMismatch
-		}
-		return q.Get(ctx, id)
+	case known && s.known != s.fingerprint:
+		return nil, ErrIdempotencyMismatch
+	case known:
+		return nil, nil
 	}
 	return nil, q.refusal(caller, s, err)
 }

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"embed"
 	"regexp"
 	"slices"
@@ -28,7 +29,38 @@ var (
 	cancelScript   = script("cancel")
 	watchScript    = script("watch")
 	admitScript    = script("admit")
+	claimScript    = script("claim")
 )
+
+// call is one of a script.
+type call struct {
+	keys []string
+	args []any
+}
+
+// runAll calls a script many times in one round trip, on a cluster in one to each node at the same time. Each call has an answer of its own,
+// also where the connection broke between two.
+func runAll(ctx context.Context, rdb redis.UniversalClient, s *redis.Script, calls []call) []*redis.Cmd {
+	answers := make([]*redis.Cmd, len(calls))
+	send := func(which []int) {
+		pipe := rdb.Pipeline()
+		for _, i := range which {
+			answers[i] = s.EvalSha(ctx, pipe, calls[i].keys, calls[i].args...)
+		}
+		_, _ = pipe.Exec(ctx)
+	}
+	all := make([]int, len(calls))
+	for i := range all {
+		all[i] = i
+	}
+	send(all)
+	// A Redis that was restarted, or is new, does not know the script; then it has run none of them.
+	unknown := slices.DeleteFunc(all, func(i int) bool { return !redis.HasErrorPrefix(answers[i].Err(), "NOSCRIPT") })
+	if len(unknown) > 0 && s.Load(ctx, rdb).Err() == nil {
+		send(unknown)
+	}
+	return answers
+}
 
 // What stands in Go, as Lua has it.
 var (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"safepy/internal/jobs/asynqscript"
@@ -20,6 +21,9 @@ type submission struct {
 	room        room
 	fingerprint string
 	ttl         time.Duration
+	// held says that the script is not to be run now, but as call, together with those of others.
+	held bool
+	call call
 
 	// Filled in by the script:
 	created    *time.Time
@@ -70,28 +74,55 @@ func (c *submitter) script(ctx context.Context, sha string, keys []string, args 
 	}
 	args = append(args, s.body, s.reply, s.client, s.fingerprint, int(s.ttl/time.Second), dispatchedLeaseSeconds, maxDispatched,
 		s.share, s.room.bytes, s.room.limit, s.room.waiting, s.room.part)
-	cmd := submitScript.Run(ctx, c.UniversalClient, append(keys, s.keys...), args...)
-	answer, err := cmd.Slice()
-	if err != nil {
+	s.call = call{keys: append(keys, s.keys...), args: args}
+	if s.held {
+		cmd := redis.NewCmd(ctx)
+		cmd.SetVal(accepted)
 		return cmd
 	}
-	accepted, _ := answer[0].(int64)
+	cmd := submitScript.Run(ctx, c.UniversalClient, s.call.keys, s.call.args...)
+	s.read(cmd)
+	return cmd
+}
+
+// What the script answers first.
+const (
+	knownAlready int64 = 0
+	accepted     int64 = 1
+	noRoomNow    int64 = 2
+)
+
+// read takes over what the script has answered, and leaves of it what asynq expects of its own script: accepted, knownAlready or an error.
+func (s *submission) read(cmd *redis.Cmd) {
+	answer, err := cmd.Slice()
+	if err != nil {
+		return
+	}
+	said, _ := answer[0].(int64)
 	if len(answer) > 1 {
 		text, _ := answer[1].(string)
-		switch accepted {
-		case 1:
+		switch said {
+		case accepted:
 			s.created = micros(text)
 			s.dispatched = len(answer) > 2 && answer[2] == int64(1)
-		case 2:
+		case noRoomNow:
 			s.refused = text
 			cmd.SetErr(errRefused)
-			return cmd
+			return
 		default:
 			s.known = text
 		}
 	}
-	cmd.SetVal(accepted)
-	return cmd
+	cmd.SetVal(said)
+}
+
+// outcome is what asynq would say to the script's answer.
+func (s *submission) outcome(cmd *redis.Cmd) error {
+	s.read(cmd)
+	if said, err := cmd.Int64(); err != nil || said != knownAlready {
+		return err
+	}
+	return asynq.ErrTaskIDConflict
 }
 
 // SAdd: asynq registers each queue before its first task. The workers do that, for all queues and again and again, since a

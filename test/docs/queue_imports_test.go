@@ -13,11 +13,12 @@ import (
 func TestQueueImports(t *testing.T) {
 	const internal = "safepy/internal/"
 	allowed := map[string][]string{
-		"jobs":             {"jobs/asynqscript", "redisconn", "gopool"},
+		"jobs":             {"jobs/asynqscript", "redisconn", "gopool", "verdict"},
 		"jobs/asynqscript": {},
 		"redisconn":        {},
 		"gopool":           {},
 		"jsondepth":        {},
+		"verdict":          {},
 		"localredis":       {"redisconn"},
 	}
 	root, err := harness.Root()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"safepy/test/harness"
+	"safepy/test/openapi"
 )
 
 // request is the body of POST /execute and POST /jobs as a client writes it.
@@ -95,7 +96,8 @@ type client struct {
 func newClient(t *testing.T, url string) *client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &client{url: url, http: &http.Client{Transport: transport, Timeout: harness.Patience}}
+	// Every request and answer is held to openapi.json.
+	return &client{url: url, http: &http.Client{Transport: openapi.Transport(t, transport), Timeout: harness.Patience}}
 }
 
 func (c *client) do(t *testing.T, method, path, contentType string, body []byte) answer {
@@ -107,6 +109,11 @@ func (c *client) do(t *testing.T, method, path, contentType string, body []byte)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
+	return c.send(t, r)
+}
+
+func (c *client) send(t *testing.T, r *http.Request) answer {
+	t.Helper()
 	got, err := c.http.Do(r)
 	if err != nil {
 		t.Fatal(err)

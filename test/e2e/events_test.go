@@ -32,7 +32,9 @@ func (c *client) stream(t *testing.T, method, path, body string, header ...strin
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	got, err := c.http.Do(r)
+	transport := &http.Transport{} // of its own: the client's reads an answer to its end before it hands it on
+	t.Cleanup(transport.CloseIdleConnections)
+	got, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}

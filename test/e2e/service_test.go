@@ -51,6 +51,7 @@ func tables(t *testing.T, s *harness.Service) {
 	t.Run("program mode", func(t *testing.T) { testProgramMode(t, c) })
 	t.Run("events", func(t *testing.T) { testEvents(t, c) })
 	t.Run("cases", func(t *testing.T) { testCases(t, c) })
+	t.Run("batch", func(t *testing.T) { testBatch(t, c) })
 	t.Run("ends", func(t *testing.T) { testEnds(t, c) })
 	t.Run("wrong", func(t *testing.T) {
 		for _, w := range wrong {

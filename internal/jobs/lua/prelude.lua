@@ -7,8 +7,9 @@
 --       ttl seconds,
 --       cancel asked for, live somebody watches, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
 --       stdout, stderr and result; cs its cases, those that have ended by now while it runs
+--       One with nothing but fp is a batch's claim to its idempotency key.
 --   safepy:{<lane>}:live:<id>:<attempt>:out|err|cases   what a run has written by now, while somebody watches
---   safepy:{<lane>}:recent job ids by creation, for listing
+--   safepy:{<lane>}:recent    job ids by creation, for listing
 -- Without a cluster there are besides
 --   safepy:bell               the wake-up list: tokens that wake workers, each the pending list that a job is in
 --   safepy:free               the list of free workers, that have found nothing waiting: their channels by how many slots they have free

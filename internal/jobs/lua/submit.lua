@@ -7,7 +7,8 @@
 -- Returns {1, created, 1 when it was dispatched}; when the id is known already {0, its fingerprint}; or, when there is no room, {2,
 -- 'bytes'} or {2, 'share'}.
 local known = redis.call('HMGET', KEYS[3], 's', 'fp')
-if known[1] then return {0, known[2]} end
+-- Without a status it is a batch's claim to its idempotency key, and no job.
+if known[1] or known[2] then return {0, known[2]} end
 local a, length = account(KEYS[7], ARGV[11]), #ARGV[4]
 local budget, limit = tonumber(ARGV[12]), tonumber(ARGV[13])
 if budget > 0 and a.bytes + length > budget then return {2, 'bytes'} end
