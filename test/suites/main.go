@@ -152,8 +152,8 @@ var reasons = []struct {
 	{"no network", []string{"socket.socket", "_socket.socket", "create_server", "create_connection", "getaddrinfo"}},
 	{"read-only root", []string{"Read-only file system", "__pycache__"}},
 	{"no special files", []string{"mkfifo", "mknod"}},
-	{"no other program", []string{"command to run", "command to test"}},
-	{"no terminal", []string{"pty", "tty", "termios"}},
+	{"no other program", []string{"command to run", "command to test", "could not compile", "CompileError"}},
+	{"no terminal", []string{"openpty", "pty devices", "/dev/tty", "isatty", "termios"}},
 	{"no procfs", []string{"/proc/"}},
 	{"limits", []string{"can't start new thread", "Cannot allocate memory", "No space left", "Too many open files", "File too large"}},
 }

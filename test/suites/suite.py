@@ -52,7 +52,7 @@ def cpython(part, ended):
 
         def addSubTest(self, test, subtest, err):
             if err is not None:
-                self._end(subtest, "failed", self._exc_info_to_string(err, test))
+                self._end(test, "failed", self._exc_info_to_string(err, test))
 
     test.support.use_resources = ["cpu"]
     test.support.verbose = 0
