@@ -1,8 +1,8 @@
 // Command suites runs test suites that others have written for Python and its libraries, in jails and outside of them, and says which tests
 // end otherwise inside. What it names is to be mended, or in docs/jail.md with its reason.
 //
-//	go run ./test/suites -kind cpython                         Debian: libpython3.11-testsuite
-//	go run ./test/suites -kind pytest numpy.lib pandas.core    Debian: python3-pytest, python3-hypothesis
+//	go run ./test/suites -kind cpython                                            Debian: libpython3.11-testsuite
+//	go run ./test/suites -kind pytest -timeout 15m numpy.lib pandas.tests.frame    Debian: python3-pytest, python3-hypothesis
 //
 // It takes an hour for all of CPython's; name parts to have it shorter.
 package main

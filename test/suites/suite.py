@@ -28,6 +28,10 @@ def cpython(part, ended):
     import unittest
 
     import test.support
+    import test.support.script_helper
+
+    # It starts a Python to find out, some modules do so while they load.
+    test.support.script_helper.__cached_interp_requires_environment = False
 
     class Result(unittest.TestResult):
         def _end(self, test, outcome, why=""):
