@@ -35,7 +35,7 @@ test: ## install what is missing, and run every test that this machine can run
 
 tests: build
 	@$(if $(RACE),,echo 'without the race detector: no C compiler (gcc) here')
-	@$(if $(RACE),CGO_ENABLED=1) $(TESTSUM) --jsonfile bin/tests.json -- $(RACE) -count=1 -timeout 20m ./... && passed=yes || passed=; \
+	@$(if $(RACE),CGO_ENABLED=1) $(TESTSUM) --jsonfile bin/tests.json -- $(RACE) -count=1 -timeout 40m ./... && passed=yes || passed=; \
 		echo 'The slowest:'; $(GO) tool gotestsum tool slowest --num 20 --jsonfile bin/tests.json; [[ $$passed ]]
 
 race: ## the packages' own tests under the race detector

@@ -2,7 +2,7 @@
 // any number of machines, serve one queue.
 //
 //	worker              serves
-//	worker exec FILE    runs one script without Redis and prints its answer; - reads standard input
+//	worker exec FILE    runs one script without Redis and prints its answer; - reads standard input; exec -program FILE ARG... runs a program
 //	worker probe        attacks a jail and prints which walls hold here
 //	worker healthcheck  asks the worker on WORKER_ADDR whether it lives
 package main
@@ -27,10 +27,11 @@ import (
 	"safepy/internal/worker"
 )
 
-const usage = `usage: worker [--version] [exec FILE | probe | healthcheck]
+const usage = `usage: worker [--version] [exec [-program] FILE [ARG...] | probe | healthcheck]
 
 With no word it takes jobs from Redis and runs them. exec runs one script (- for standard input) without Redis, and prints
-{"result", "stdout"} or {"error", ...} as POST /execute would; it exits with 1 when the script failed. probe attacks a jail
+{"result", "stdout"} or {"error", ...} as POST /execute would; it exits with 1 when the script failed. With -program the script runs as
+Python runs a file, with the arguments behind it, and its exit code is printed, too, and exec exits with 1 when that is not 0. probe attacks a jail
 of its own and prints which walls hold on this host; it exits with 1 when one that JAIL_ISOLATION promises does not. healthcheck
 asks the worker on WORKER_ADDR whether it lives. The settings are environment variables:
 
@@ -65,8 +66,8 @@ func run(ctx context.Context, args []string, lookup config.Lookup, stdin io.Read
 	switch {
 	case len(words) == 0:
 		return serve(ctx, cfg, stderr)
-	case words[0] == "exec" && len(words) == 2:
-		return execute(ctx, cfg, words[1], stdin, stdout, stderr)
+	case words[0] == "exec" && len(words) > 1:
+		return execute(ctx, cfg, words[1:], stdin, stdout, stderr)
 	case words[0] == "probe" && len(words) == 1:
 		return probe(ctx, cfg, stdout, stderr)
 	case words[0] == "healthcheck" && len(words) == 1:

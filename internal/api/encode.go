@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/bits"
+	"strconv"
 	"unicode/utf8"
 
 	"safepy/internal/jobs"
@@ -41,6 +42,9 @@ const largeText = 4 << 10
 func (e executed) appendTo(b []byte) ([]byte, error) {
 	b, err := appendResult(append(b, `{"result":`...), e.Result, e.checked)
 	b = appendString(append(b, `,"stdout":`...), e.Stdout)
+	if e.ExitCode != nil {
+		b = strconv.AppendInt(append(b, `,"exit_code":`...), int64(*e.ExitCode), 10)
+	}
 	return append(b, '}'), err
 }
 

@@ -60,7 +60,11 @@ type Worker struct {
 	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
 	JobFiles       int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
 	JobFilesBytes  int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
+	CasesTimeout   time.Duration `env:"CASES_TIMEOUT" envDefault:"60s" help:"longest time that all cases of a job may take together; each has JOB_TIMEOUT"`
+	CasesBytes     int           `env:"CASES_BYTES" envDefault:"8388608" help:"results, output and files that are kept of all cases of a job together, in bytes; the rest is cut"`
 	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
+	// Ordinary programs begin with import sys.
+	ProgramDeniedNames Names `env:"PROGRAM_DENIED_NAMES" help:"imports and calls that are refused before a script in mode program runs; empty refuses none"`
 }
 
 // A setting tagged image:"-" is one that the images set for themselves; deploy/example.env has it as a comment.

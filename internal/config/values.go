@@ -17,7 +17,7 @@ var durationType = reflect.TypeFor[time.Duration]()
 type Names []string
 
 func (n *Names) UnmarshalText(text []byte) error {
-	*n = Names{}
+	*n = nil
 	separates := func(r rune) bool { return r == ',' || unicode.IsSpace(r) }
 	*n = append(*n, strings.FieldsFunc(string(text), separates)...)
 	return nil

@@ -20,6 +20,8 @@ type header struct {
 	Files fileList `json:"files"`
 	// Unnamed is how many files more there are.
 	Unnamed int `json:"unnamed"`
+	// ExitCode is a program's.
+	ExitCode *int `json:"exit_code"`
 }
 
 const (
@@ -88,6 +90,9 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 		return Outcome{}, false
 	}
 	o := Outcome{UnnamedFiles: min(max(h.Unnamed, 0), maxUnnamed)}
+	if code := h.ExitCode; code != nil && *code >= 0 && *code <= 255 {
+		o.ExitCode = code
+	}
 	o.Files = l.honest(h.Files, &o.UnnamedFiles)
 	if h.Error != nil {
 		if len(result) > 0 || !fromChild(h.Error.Code) {

@@ -77,9 +77,9 @@ type Config struct {
 	Limits Limits
 	// For is the one job that a pool will run, where there is no other: nil. Only the jail that it needs is started then.
 	For *Job
-	// Denied are the names that scripts may not import or call.
-	Denied []string
-	Logger *slog.Logger
+	// Denied are the names that scripts may not import or call, ProgramDenied those that programs may not.
+	Denied, ProgramDenied []string
+	Logger                *slog.Logger
 }
 
 // Limits bound one job. Zero means the default, given in each comment.

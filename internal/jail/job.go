@@ -11,7 +11,9 @@ import (
 // Job is one script and what it is given.
 type Job struct {
 	Script string
-	// Args is a JSON object (keyword arguments of main), an array (positional) or empty.
+	// Program runs the script as Python runs a file, to its last line or sys.exit; otherwise its main() is called.
+	Program bool
+	// Args is a JSON object (keyword arguments of main), an array (positional) or empty; of a program, an array of strings (sys.argv).
 	Args  json.RawMessage
 	Stdin string
 	// Files are put into the working directory before the script is read.
@@ -19,6 +21,11 @@ type Job struct {
 	// Timeout and MemoryMB narrow the pool's own limits; zero means the pool's.
 	Timeout  time.Duration
 	MemoryMB int
+	// Patient leaves out of its time, by the clock, how long the job waited for a processor, as far as mostDelay: on a busy machine it has as
+	// much as on a quiet one.
+	Patient bool
+	// Began, if set, is told where the job's output can be read while it runs. It must not wait for anything.
+	Began func(*Output)
 	// allowanceMB is the pool's to set: importAllowanceMB where the script reaches libraries that its jail has not loaded.
 	allowanceMB int
 }
@@ -71,6 +78,8 @@ const (
 type Failure struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	// CPU says, of a Timeout, that it was CPU time that was up; else it was the clock's.
+	CPU bool `json:"-"`
 	// Type is the exception's class, where there is one.
 	Type string `json:"type"`
 	// Line counts from 1 in the script; 0 means unknown.
@@ -89,8 +98,10 @@ type Stream struct {
 // Outcome is what happened to one script: a Result, or a Failure, and what it wrote until then.
 type Outcome struct {
 	// Result is valid JSON of bounded size and depth; empty when Failure is set.
-	Result         json.RawMessage
-	Failure        *Failure
+	Result  json.RawMessage
+	Failure *Failure
+	// ExitCode is how a program ended, where it has ended by itself; one with a Failure may have one, too.
+	ExitCode       *int
 	Stdout, Stderr Stream
 	// Files are those that the script made or changed, by path; UnnamedFiles is how many more there are at least.
 	Files        []File

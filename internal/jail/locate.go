@@ -15,11 +15,11 @@ var (
 	atEnd      = regexp.MustCompile(`(?m)^  File "<runner/ending\.py>", line \d+ in (join_threads|run_handlers|release_names)$`)
 )
 
-// stillThere is what a program whose main() has returned was still busy with, by the functions of ending.py.
+// stillThere is what a script that was done was still busy with, by the functions of ending.py.
 var stillThere = map[string]string{
-	"join_threads":  "main() had returned, and a thread that is not a daemon still ran; join it, or give it an end",
-	"run_handlers":  "main() had returned, and a function registered with atexit still ran",
-	"release_names": "main() had returned, and a finaliser (__del__, or the end of a generator) still ran",
+	"join_threads":  "a thread that is not a daemon still ran; join it, or give it an end",
+	"run_handlers":  "a function registered with atexit still ran",
+	"release_names": "a finaliser (__del__, or the end of a generator) still ran",
 }
 
 // traceBytes of the end of what was sent are searched for a trace, which comes last and is short; the expression takes a second for
@@ -28,19 +28,23 @@ const traceBytes = 64 << 10
 
 // locate adds where the script was, when the fault handler could still say so, and gives an abort its name: the C library ends
 // an abort that a handler has seen with another signal.
-func locate(f *Failure, sent []byte, script string) {
+func locate(f *Failure, sent []byte, j Job) {
 	said := sent[max(0, len(sent)-traceBytes):]
 	if f.Code == Timeout {
 		var after string
 		if said, after = afterMain(said); after != "" {
-			f.Message += ": " + after
+			done := "main() had returned"
+			if j.Program {
+				done = "its last line had run"
+			}
+			f.Message += ": " + done + ", and " + after
 		}
 	}
 	frames := stackFrame.FindAllSubmatch(said, 100)
 	if len(frames) == 0 {
 		return
 	}
-	lines := strings.Split(script, "\n")
+	lines := strings.Split(j.Script, "\n")
 	var trace strings.Builder
 	trace.WriteString("Traceback (most recent call last):\n")
 	line, source := 0, ""

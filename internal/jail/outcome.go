@@ -30,10 +30,19 @@ func claimed(seen observation, sent []byte) (Outcome, bool) {
 }
 
 // failed says how a job ended that has given no answer, and where it was.
-func failed(seen observation, sent []byte, script string) *Failure {
+func failed(seen observation, sent []byte, j Job) *Failure {
 	failure := ending(seen)
-	locate(failure, sent, script)
+	locate(failure, sent, j)
 	return failure
+}
+
+// exitCode is that of a program that has left by os._exit or the like, which is an end like any other.
+func exitCode(seen observation, j Job) *int {
+	if !j.Program || seen.cause != byItself || !seen.status.Exited() {
+		return nil
+	}
+	code := seen.status.ExitStatus()
+	return &code
 }
 
 // ending says in words how a job ended that did not send a result.
@@ -61,7 +70,7 @@ func ending(seen observation) *Failure {
 	case signal == syscall.SIGKILL && seen.ranOut, seen.nearlyOut && slices.Contains(unchecked, signal):
 		return outOfMemory(l)
 	case signal == syscall.SIGXCPU || signal == syscall.SIGKILL && seen.cpu >= time.Duration(cpuSeconds(l.Timeout))*time.Second:
-		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time",
+		return &Failure{Code: Timeout, CPU: true, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time",
 			seconds(seen.cpu))}
 	}
 	return &Failure{Code: Crashed, Message: fmt.Sprintf("Script execution failed: the process was killed by %s", unix.SignalName(signal))}

@@ -26,7 +26,32 @@ func judge(seen observation, sent []byte, script string) Outcome {
 	if o, ok := claimed(seen, sent); ok {
 		return o
 	}
-	return Outcome{Failure: failed(seen, sent, script)}
+	return Outcome{Failure: failed(seen, sent, Job{Script: script})}
+}
+
+// A program's exit code is its own word where it has answered, and the kernel's where it has left by itself without.
+func TestExitCode(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		seen observation
+		job  Job
+		want int
+	}{
+		{"left", observation{status: exited3}, Job{Program: true}, 3},
+		{"left, no program", observation{status: exited3}, Job{}, -1},
+		{"killed by a signal", observation{status: bySIGKILL}, Job{Program: true}, -1},
+		{"ended for its time", observation{status: exited3, cause: byTimeout}, Job{Program: true}, -1},
+	} {
+		if got := exitCode(c.seen, c.job); (got == nil) != (c.want < 0) || got != nil && *got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	for sent, want := range map[string]int{"0": 0, "255": 255, "256": -1, "-1": -1, "null": -1} {
+		o, ok := parse([]byte(`w{"exit_code":`+sent+"}\nnull"), testLimits)
+		if !ok || (o.ExitCode == nil) != (want < 0) || o.ExitCode != nil && *o.ExitCode != want {
+			t.Errorf("%s: %+v", sent, o)
+		}
+	}
 }
 
 // judge believes a job about itself only when it ended by itself, and well.
@@ -133,12 +158,12 @@ func TestLocateForged(t *testing.T) {
 		"w\n  File \"other.py\", line 1 in main\n",
 	} {
 		f := &Failure{Message: "m"}
-		if locate(f, []byte(sent), "x = 1\n"); f.Line != 0 || f.Message != "m" || f.Traceback != "" {
+		if locate(f, []byte(sent), Job{Script: "x = 1\n"}); f.Line != 0 || f.Message != "m" || f.Traceback != "" {
 			t.Errorf("%q: %+v", sent, f)
 		}
 	}
 	f := &Failure{}
-	if locate(f, []byte("w\n  File \"script.py\", line 1 in \xff\n"), "\xff"); f.Line != 1 || !utf8.ValidString(f.Traceback) ||
+	if locate(f, []byte("w\n  File \"script.py\", line 1 in \xff\n"), Job{Script: "\xff"}); f.Line != 1 || !utf8.ValidString(f.Traceback) ||
 		!utf8.ValidString(f.SourceLine) {
 		t.Errorf("%+v", f)
 	}

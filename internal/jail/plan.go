@@ -15,22 +15,24 @@ import (
 
 // plan is what all jails of a pool have in common, found out once.
 type plan struct {
-	backend     Backend
-	program     string
-	level       Level
-	filter      *seccomp.Program // a job's own at this level
-	root        launch.Root
-	libraries   libraries
-	chroot      string
-	sharedUID   SharedUID
-	limits      Limits
-	denied      []string
-	outerFilter []byte // bubblewrap's form of the outer one
-	script      string
-	jails       *atomic.Int64
-	cgroupUse   CgroupUse
-	cgroups     *cgroup.Cgroups // nil until a first jail has been tried
-	enforced    Enforcement     // by cgroups
+	backend   Backend
+	program   string
+	level     Level
+	filter    *seccomp.Program // a job's own at this level
+	root      launch.Root
+	libraries libraries
+	chroot    string
+	sharedUID SharedUID
+	limits    Limits
+	denied    []string
+	// programDenied is denied, of programs.
+	programDenied []string
+	outerFilter   []byte // bubblewrap's form of the outer one
+	script        string
+	jails         *atomic.Int64
+	cgroupUse     CgroupUse
+	cgroups       *cgroup.Cgroups // nil until a first jail has been tried
+	enforced      Enforcement     // by cgroups
 	// cgroupLimits are those that a jail's cgroup holds: of any job that may come.
 	cgroupLimits Limits
 	log          *slog.Logger
@@ -53,7 +55,7 @@ func newPlan(c Config) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, jails: new(atomic.Int64),
+		backend: backend, program: program, chroot: c.Root, sharedUID: c.SharedUID, limits: c.Limits, denied: c.Denied, programDenied: c.ProgramDenied, jails: new(atomic.Int64),
 		saidUnpinned: new(sync.Once), saidUnprofiled: new(sync.Once),
 		cgroupUse: c.Cgroup, log: c.Logger, experience: newExperience(),
 	}
@@ -210,7 +212,8 @@ func (p *plan) settings(s launch.Spec, w wanted) settings {
 		Profile:      p.profile && s.Level == Namespaces, Once: s.Level == Process,
 		Tmpfs:   fmt.Sprintf("size=%dm,nr_inodes=%d,mode=0755,uid=%d,gid=%d", l.DiskMB, l.diskNames(), launch.JobUID, launch.JobUID),
 		Rlimits: rlimits(l),
-		Seccomp: p.filter, Denied: append([]string{}, p.denied...), ResultBytes: l.ResultBytes,
+		Seccomp: p.filter, Denied: append([]string{}, p.denied...),
+		ProgramDenied: append([]string{}, p.programDenied...), ResultBytes: l.ResultBytes,
 		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.diskNames(), "open_files": l.OpenFiles},
 		Files:  l.Files, FilesBytes: l.FilesBytes,
 	}

@@ -18,6 +18,7 @@ var errJailLost = errors.New("the jail was lost")
 // order is what a child reads before anything else: the job, and those of its limits that no one else can set.
 type order struct {
 	Script     string          `json:"script"`
+	Program    bool            `json:"program,omitempty"`
 	Args       json.RawMessage `json:"args,omitempty"`
 	Files      []File          `json:"files,omitempty"`
 	CPUSeconds int             `json:"cpu_seconds"`
@@ -39,6 +40,9 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 	defer c.close()
 	v.served++
 
+	if j.Began != nil {
+		j.Began(&Output{stdout: c.stdout, stderr: c.stderr, changed: make(chan struct{}, 1)})
+	}
 	payload, err := encodeOrder(j, limits)
 	if err != nil {
 		return Outcome{}, nil, err
@@ -63,7 +67,11 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 		return Outcome{}, nil, fmt.Errorf("%w: %w", errJailLost, err)
 	}
 	sandboxed := time.Now()
-	seen, err := watchJob(ctx, v, c, m, limits)
+	var p *ownTime
+	if j.Patient {
+		p = newOwnTime(v.jobPID(), limits.Timeout)
+	}
+	seen, err := watchJob(ctx, v, c, m, p, limits)
 	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
 	if errors.Is(err, errJailLost) && v.cgroup.RanOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.
@@ -81,12 +89,20 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 		seen.ranOut = seen.ranOut || v.cgroup.RanOut()
 		var own bool
 		if o, own = claimed(seen, c.result.bytes()); !own {
-			o.Failure = failed(seen, c.result.bytes(), j.Script)
+			if o.ExitCode = exitCode(seen, j); o.ExitCode == nil {
+				o.Failure = failed(seen, c.result.bytes(), j)
+			}
 			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
 		}
 	}
 	if o.Failure == nil && v.quota.Exceeded() {
 		o.Result, o.Failure = nil, diskFull(limits)
+	}
+	switch {
+	case !j.Program:
+		o.ExitCode = nil // whatever it says
+	case o.Failure == nil:
+		o.Result = json.RawMessage("null")
 	}
 	o.Stdout, o.Stderr = c.stdout.stream(), c.stderr.stream()
 	o.Usage = Usage{
@@ -115,7 +131,7 @@ func (v *server) making(c *child) Making {
 // encodeOrder is the job as job.py reads it: its length in eight bytes, then JSON.
 func encodeOrder(j Job, l Limits) ([]byte, error) {
 	body, err := json.Marshal(order{
-		Script: j.Script, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout),
+		Script: j.Script, Program: j.Program, Args: j.Args, Files: j.Files, CPUSeconds: cpuSeconds(l.Timeout),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode job: %w", err)

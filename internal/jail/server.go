@@ -38,10 +38,11 @@ type settings struct {
 	Rlimits      map[string]int64 `json:"rlimits"`
 	Seccomp      *seccomp.Program `json:"seccomp"` // nil for none: only where Prove tries what lies behind it
 	// Machine is what the runner puts into the jail's root; nil where it has none of its own.
-	Machine     *machine `json:"machine"`
-	MemoryMB    int      `json:"memory_mb"`
-	Denied      []string `json:"denied"`
-	ResultBytes int      `json:"result_bytes"`
+	Machine       *machine `json:"machine"`
+	MemoryMB      int      `json:"memory_mb"`
+	Denied        []string `json:"denied"`
+	ProgramDenied []string `json:"program_denied"`
+	ResultBytes   int      `json:"result_bytes"`
 	// Limits are the numbers that errors name.
 	Limits     map[string]int `json:"limits"`
 	Files      int            `json:"files"`

@@ -10,14 +10,33 @@ import (
 // Request is what a client asks for: one script and what it is given.
 type Request struct {
 	Script string `json:"script"`
-	// Args is a JSON object (keyword arguments of main) or array (positional); empty means none.
+	// Mode: empty means Function.
+	Mode Mode `json:"mode,omitempty"`
+	// Args is a JSON object (keyword arguments of main) or array (positional); empty means none. A program has an array of strings.
 	Args   json.RawMessage `json:"args,omitempty"`
 	Stdin  string          `json:"stdin,omitempty"`
 	Files  []File          `json:"files,omitempty"`
 	Limits Limits          `json:"limits,omitzero"`
 	// Priority is high, default or low; empty means default.
 	Priority Priority `json:"priority,omitempty"`
+	// Cases, if any, are run one after the other, each in a process of its own. StopOnFailure skips those behind the first that fails.
+	Cases         []Case `json:"cases,omitempty"`
+	StopOnFailure bool   `json:"stop_on_failure,omitempty"`
+	// Began, if set, is told by the Runner where the run's output can be read while it lasts. A run may begin twice, anew.
+	Began func(Output) `json:"-"`
+	// IsCase says that this is one of another request's. A case is judged by whether it ends in time, so that a busy machine must not count.
+	IsCase bool `json:"-"`
 }
+
+// Mode says what kind of script it is. The list is closed.
+type Mode string
+
+const (
+	// Function: its main() is called, whose value is the result.
+	Function Mode = "function"
+	// Program: it runs as Python runs a file, and has an exit code.
+	Program Mode = "program"
+)
 
 // Limits narrow the server's own for one job; zero means the server's.
 type Limits struct {
@@ -111,10 +130,20 @@ func (c Code) ScriptIsWrong() bool {
 	return false
 }
 
+// TimeLimit is one of the two limits of a job's time. The list is closed.
+type TimeLimit string
+
+const (
+	LimitWall TimeLimit = "wall"
+	LimitCPU  TimeLimit = "cpu"
+)
+
 // Error is a failure as the user sees it.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	// Limit says which time a timeout is about.
+	Limit TimeLimit `json:"limit,omitempty"`
 	// Type is the Python exception's class, where there is one.
 	Type string `json:"type,omitempty"`
 	// Line counts from 1 in the user's script.
@@ -145,13 +174,17 @@ type Usage struct {
 // Outcome is how one run of a script ended: a result, or an Error, and what it wrote until then.
 type Outcome struct {
 	// Result is valid JSON, or empty when Error is set.
-	Result    json.RawMessage `json:"result,omitempty"`
-	Stdout    string          `json:"stdout"`
-	Stderr    string          `json:"stderr"`
-	Truncated Truncated       `json:"truncated"`
-	Files     []ResultFile    `json:"files,omitempty"`
-	Error     *Error          `json:"error,omitempty"`
-	Usage     Usage           `json:"usage"`
+	Result json.RawMessage `json:"result,omitempty"`
+	// ExitCode is a program's, where it ended by itself.
+	ExitCode  *int         `json:"exit_code,omitempty"`
+	Stdout    string       `json:"stdout"`
+	Stderr    string       `json:"stderr"`
+	Truncated Truncated    `json:"truncated"`
+	Files     []ResultFile `json:"files,omitempty"`
+	Error     *Error       `json:"error,omitempty"`
+	Usage     Usage        `json:"usage"`
+	// Cases are there where the request has some.
+	Cases []CaseOutcome `json:"cases,omitempty"`
 }
 
 // Job is the document a client gets for an id.
@@ -161,10 +194,13 @@ type Job struct {
 	Result     json.RawMessage `json:"result"`
 	Stdout     string          `json:"stdout"`
 	Stderr     string          `json:"stderr"`
+	ExitCode   *int            `json:"exit_code"`
 	Error      *Error          `json:"error"`
 	Truncated  Truncated       `json:"truncated"`
 	Files      []ResultFile    `json:"files"`
 	Usage      *Usage          `json:"usage"`
+	Cases      []CaseOutcome   `json:"cases,omitempty"`
+	Summary    *Summary        `json:"summary,omitempty"`
 	Attempts   int             `json:"attempts"`
 	CreatedAt  time.Time       `json:"created_at"`
 	StartedAt  *time.Time      `json:"started_at"`

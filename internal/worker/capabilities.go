@@ -21,6 +21,8 @@ type capabilities struct {
 	Cgroups jail.Enforcement `json:"cgroups"`
 	Limits  limits           `json:"limits"`
 	Denied  []string         `json:"denied_names"`
+	// ProgramDenied are those of mode program.
+	ProgramDenied []string `json:"program_denied_names"`
 }
 
 type wall struct {
@@ -57,7 +59,7 @@ func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawM
 			TimeoutMS: cfg.JobTimeout.Milliseconds(), MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
 			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
 		},
-		Denied: append([]string{}, cfg.DeniedNames...),
+		Denied: append([]string{}, cfg.DeniedNames...), ProgramDenied: append([]string{}, cfg.ProgramDeniedNames...),
 	}
 	for _, w := range proven {
 		c.Walls = append(c.Walls, wall{Name: w.Name, PromisedBy: w.PromisedBy, Held: w.Held})

@@ -34,7 +34,7 @@ func jailConfig(cfg config.Worker, log *slog.Logger) jail.Config {
 	c := jail.Config{
 		Python: cfg.JailPython, Preload: cfg.JailPreload, Slots: cfg.Slots(), Spare: cfg.JailSpare,
 		MaxJobs: cfg.JailMaxJobs, MaxAge: cfg.JailMaxAge, Cgroup: jail.CgroupUse(cfg.JailCgroup), SharedUID: jail.SharedUID(cfg.JailSharedUID),
-		Root: cfg.JailChroot, Denied: cfg.DeniedNames, Logger: log,
+		Root: cfg.JailChroot, Denied: cfg.DeniedNames, ProgramDenied: cfg.ProgramDeniedNames, Logger: log,
 		Limits: jail.Limits{
 			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
 			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
@@ -88,7 +88,7 @@ func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, re
 	runner := NewRunner(pool)
 	runner.seen = newMetrics(registry, pool)
 	server, err := jobs.NewServer(rdb, runner, jobs.ServerOptions{
-		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards,
+		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, CasesTimeout: cfg.CasesTimeout, CasesBytes: cfg.CasesBytes, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards,
 		OutcomeBytes: cfg.ResultsBytes, Capabilities: enforced, Logger: log,
 	})
 	if err != nil {

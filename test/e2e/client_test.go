@@ -14,6 +14,7 @@ import (
 // request is the body of POST /execute and POST /jobs as a client writes it.
 type request struct {
 	Script string          `json:"script"`
+	Mode   string          `json:"mode,omitempty"`
 	Args   json.RawMessage `json:"args,omitempty"`
 	Stdin  string          `json:"stdin,omitempty"`
 	Files  []file          `json:"files,omitempty"`
@@ -51,12 +52,13 @@ type failure struct {
 
 // job is what GET /jobs/{id} says of one, as far as these tests look.
 type job struct {
-	ID     string          `json:"id"`
-	Status string          `json:"status"`
-	Result json.RawMessage `json:"result"`
-	Stdout string          `json:"stdout"`
-	Stderr string          `json:"stderr"`
-	Files  []struct {
+	ID       string          `json:"id"`
+	Status   string          `json:"status"`
+	Result   json.RawMessage `json:"result"`
+	Stdout   string          `json:"stdout"`
+	Stderr   string          `json:"stderr"`
+	ExitCode *int            `json:"exit_code"`
+	Files    []struct {
 		Path     string `json:"path"`
 		Size     int64  `json:"size"`
 		MIME     string `json:"mime"`

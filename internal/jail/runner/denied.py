@@ -93,6 +93,13 @@ class Check:
         return next((r for r in roots if r in self._names), None)
 
 
+class Checks:
+    """One for each mode that a script can be sent in."""
+
+    def __init__(self, function: Collection[str], program: Collection[str]) -> None:
+        self.function, self.program = Check(function), Check(program)
+
+
 def _bound(node: ast.AST) -> list[str]:
     """Names that the node gives to something of the script's own."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

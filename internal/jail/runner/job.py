@@ -32,8 +32,8 @@ class Runner:
     """Everything of a job that does not depend on it. Made once, before the fork where there is one; descriptors 0 to 2 must be
     pipes by then, if not yet the job's own."""
 
-    def __init__(self, settings: Settings, check: denied.Check) -> None:
-        self._check = check
+    def __init__(self, settings: Settings, checks: denied.Checks) -> None:
+        self._checks = checks
         self._result_bytes = settings["result_bytes"]
         self._ballast = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._streams = _open_streams()
@@ -88,16 +88,23 @@ class Runner:
 
     def _answer(self, request: Request) -> tuple[Document, bytes]:
         """The answer's header, and the result's JSON."""
+        program = request.get("program", False)
         try:
             if any(map(streams.named_in, _texts(request))):
                 streams.answer_to_names()
             if given := request.get("files"):
                 self._directory.place(given)
                 modules.make_way([file["path"] for file in given], self._directory.path)
-            body = encode.dumps(script.run(request, self._check))
+            if program:
+                return {"exit_code": script.run_program(request, self._checks.program)}, b"null"
+            body = encode.dumps(script.run(request, self._checks.function))
         except BaseException as error:
             self._ballast.close()
-            return {"error": _document(error, request["script"])}, b""
+            document = _document(error, request["script"])
+            if not program or isinstance(error, script.Refused):
+                return {"error": document}, b""
+            _print_exception(error, document)
+            return {"error": document, "exit_code": 1}, b""
         if len(body) > self._result_bytes:
             message = "Script execution failed: the result is %d bytes of JSON, the limit is %d; return less"
             return {"error": {"code": "output_limit", "message": message % (len(body), self._result_bytes)}}, b""
@@ -121,6 +128,24 @@ def _document(error: BaseException, source: str) -> Document:
     if isinstance(error, script.Unparsable):
         return report.syntax_error(error.__cause__, source)
     return report.exception(error, source)
+
+
+def _print_exception(error: BaseException, document: Document) -> None:
+    """Prints what a program has died of, as Python does; by the program's own hook where it has set one."""
+    cause = error.__cause__ if isinstance(error, script.Unparsable) and error.__cause__ else error
+    try:
+        if sys.excepthook is not sys.__excepthook__:
+            frames = cause.__traceback__
+            while frames is not None and frames.tb_frame.f_code.co_filename.startswith("<runner/"):
+                frames = frames.tb_next
+            sys.excepthook(type(cause), cause, frames)
+            return
+    except BaseException:
+        pass
+    try:
+        sys.stderr.write(document.get("traceback", ""))
+    except BaseException:  # closed by the script, say: its own business
+        pass
 
 
 def _open_streams() -> tuple[io.TextIOWrapper, io.TextIOWrapper]:

@@ -44,6 +44,7 @@ class Settings(TypedDict):
     machine: Machine | None
     memory_mb: int
     denied: list[str]
+    program_denied: list[str]
     result_bytes: int
     limits: dict[str, int]
     files: int
@@ -66,4 +67,5 @@ class Request(_Order, total=False):
     """A job (order in run.go)."""
 
     args: Any
+    program: bool
     files: list[File]

@@ -1,4 +1,4 @@
-"""Compiles, checks and runs a script as Python would run it as a program, and calls its main()."""
+"""Compiles, checks and runs a script as Python would run it as a program, and calls its main() unless it is sent as one."""
 from __future__ import annotations
 
 import ast
@@ -38,14 +38,7 @@ class Unparsable(Exception):
 
 def run(request: Request, check: denied.Check) -> Any:
     """What main() returned. Raises Refused, Unparsable, and whatever the script lets out."""
-    source = request["script"].removeprefix("\ufeff")
-    code = _compile(source, check)
-    module = type(sys)("__main__")
-    module.__dict__.update(__file__=report.SCRIPT, __cached__=None, __annotations__={}, __builtins__=builtins)
-    sys.modules["__main__"] = module
-    linecache.cache[report.SCRIPT] = (len(source), None, report.source_lines(source), report.SCRIPT)
-    exec(code, module.__dict__)
-    main = module.__dict__.get("main")
+    main = _execute(request["script"], check, unguard=True).get("main")
     if not callable(main):
         what = "" if main is None else " (main is a value of type %s, which cannot be called)" % type(main).__name__
         raise Refused("no_main", "Script must contain a main() function" + what)
@@ -58,19 +51,53 @@ def run(request: Request, check: denied.Check) -> Any:
     return value
 
 
+def run_program(request: Request, check: denied.Check) -> int:
+    """The exit status of the script as a program. Raises as run does, but for SystemExit."""
+    sys.argv[1:] = request.get("args") or []
+    try:
+        _execute(request["script"], check, unguard=False)
+    except SystemExit as end:
+        return _exit_status(end)
+    return 0
+
+
+def _exit_status(end: SystemExit) -> int:
+    """What Python makes of it: no code is 0, a number the lowest byte of itself, and anything else is printed."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def _execute(source: str, check: denied.Check, unguard: bool) -> dict[str, Any]:
+    """Runs the script as __main__ and returns its global names."""
+    source = source.removeprefix("\ufeff")
+    code = _compile(source, check, unguard)
+    module = type(sys)("__main__")
+    module.__dict__.update(__file__=report.SCRIPT, __cached__=None, __annotations__={}, __builtins__=builtins)
+    sys.modules["__main__"] = module
+    linecache.cache[report.SCRIPT] = (len(source), None, report.source_lines(source), report.SCRIPT)
+    exec(code, module.__dict__)
+    return module.__dict__
+
+
 async def _await(value: Awaitable[Any]) -> Any:
     return await value
 
 
-def _compile(source: str, check: denied.Check) -> CodeType:
+def _compile(source: str, check: denied.Check, unguard: bool) -> CodeType:
     found = None
+    unguard = unguard and "__main__" in source
     try:
-        if check.passes(source) and "__main__" not in source:
+        if check.passes(source) and not unguard:
             code: CodeType = compile(source, report.SCRIPT, "exec", dont_inherit=True)
             return code
         tree = ast.parse(source, report.SCRIPT)
         found = check.find(tree)
-        _unguard(ast, tree)
+        if unguard:
+            _unguard(ast, tree)
         code = compile(tree, report.SCRIPT, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
         raise Unparsable from error

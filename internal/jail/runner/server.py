@@ -80,17 +80,17 @@ def main(control: socket.socket, settings: Settings, layout: memory.Layout) -> N
         hooks = _ForkHooks()
         site.main()
         ready = _preload(settings["preload"], settings["optional"])
-        check = denied.Check(settings["denied"])
+        checks = denied.Checks(settings["denied"], settings["program_denied"])
         rehearse.warm_up()
         if settings["once"]:
             control.send(json.dumps(ready).encode())
-            _serve_once(control, settings, check)
+            _serve_once(control, settings, checks)
         if not libraries.single_threaded():
             raise RuntimeError("a preloaded library has started a thread; a fork server must have none")
         if root:
             root.close()
         holders = holder.Holders(_out_of_the_way(os.pidfd_open(os.getpid())), apart=settings["uid"] is not None)
-        server = Server(control, holders, settings, check, hooks.fork(), layout, root.place() if root else "")
+        server = Server(control, holders, settings, checks, hooks.fork(), layout, root.place() if root else "")
         gc.collect()
         layout.settle()
         layout.collapse()
@@ -191,7 +191,7 @@ class Server:
     pages of their own."""
 
     def __init__(
-        self, control: socket.socket, holders: holder.Holders, settings: Settings, check: denied.Check, fork: Callable[[], int],
+        self, control: socket.socket, holders: holder.Holders, settings: Settings, checks: denied.Checks, fork: Callable[[], int],
         layout: memory.Layout, place: str,
     ) -> None:  # fmt: skip
         self._control, self._holders, self._fork, self._layout = control, holders, fork, layout
@@ -211,7 +211,7 @@ class Server:
         self._frame_runs: list[Run] = []
         self._frames = True
         with _pipes():
-            self._runner = job.Runner(settings, check)
+            self._runner = job.Runner(settings, checks)
 
     def serve(self) -> NoReturn:
         if self._studied:
@@ -385,14 +385,14 @@ def _pipes() -> Iterator[None]:
             os.close(fd)
 
 
-def _serve_once(control: socket.socket, settings: Settings, check: denied.Check) -> NoReturn:
+def _serve_once(control: socket.socket, settings: Settings, checks: denied.Checks) -> NoReturn:
     os.closerange(0, len(walls.FDS))
     _take_order(control)
     try:
         walls.close_others()
         os.chdir(settings["directory"])
         gc.freeze()
-        runner = job.Runner(settings, check)
+        runner = job.Runner(settings, checks)
         around = walls.Walls(settings)
         around.found()
         _prepare(around, walls.Seeds(), runner, settings["rehearse"], frames=True)

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import unittest
 from typing import Any
+from unittest import mock
 
 from runner import denied, script
 
@@ -53,6 +54,37 @@ class ScriptTest(unittest.TestCase):
                 error = self.refused(source, args)
                 self.assertEqual(error.code, "no_main")
                 self.assertIn("cannot be called with the arguments it was given", str(error))
+
+    def run_program(self, source: str, args: list[str] | None = None) -> int:
+        request: Any = {"script": textwrap.dedent(source), "cpu_seconds": 1, "program": True}
+        if args is not None:
+            request["args"] = args
+        with mock.patch.object(sys, "argv", ["script.py"]), contextlib.redirect_stdout(self.printed), \
+                contextlib.redirect_stderr(self.printed):
+            return script.run_program(request, denied.Check(()))
+
+    def test_program(self) -> None:
+        guarded = "def main():\n    print('main')\nif __name__ == '__main__':\n    main()\n    print('after')\nelse:\n    print('no')"
+        for source, args, status, printed in (
+            ("print(1)", None, 0, "1\n"),
+            (guarded, None, 0, "main\nafter\n"),
+            ("import sys\nprint(sys.argv[1:])", ["a", "b"], 0, "['a', 'b']\n"),
+            ("import sys\nsys.exit()", None, 0, ""),
+            ("import sys\nsys.exit(3)", None, 3, ""),
+            ("import sys\nsys.exit(-1)", None, 255, ""),
+            ("import sys\nsys.exit(True)", None, 1, ""),
+            ("import sys\nsys.exit('no input')", None, 1, "no input\n"),
+            ("raise SystemExit((1, 2))", None, 1, "(1, 2)\n"),
+        ):
+            with self.subTest(source):
+                self.printed.seek(0)
+                self.printed.truncate()
+                self.assertEqual(self.run_program(source, args), status)
+                self.assertEqual(self.printed.getvalue(), printed)
+        with self.assertRaises(ZeroDivisionError):
+            self.run_program("1 / 0")
+        with self.assertRaises(script.Unparsable):
+            self.run_program("x = (")
 
     def test_no_main(self) -> None:
         for source, want in (
