@@ -69,7 +69,7 @@ soak: setup ## ten thousand jobs in a row on each backend, a tenth of them hosti
 fairness: setup build ## what an honest client has beside each kind of neighbour, as a table
 	@$(GO) test -count=1 -timeout 40m -run TestHonestNeighbour -v ./test/fairness -every -span 6s
 
-suites: setup ## others' test suites in jails and outside: CPython's, for an hour; ARGS='-kind pytest numpy pandas.core', ARGS=-help
+suites: setup ## others' test suites in jails and outside: CPython's, for an hour; ARGS='-kind pytest numpy.lib pandas.tests.frame', ARGS=-help
 	@$(GO) run ./test/suites $(ARGS)
 
 right: setup ## 228 programs at ten sizes around the memory limit on every kind of jail: the right answer or memory_limit (30 minutes)

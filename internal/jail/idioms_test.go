@@ -44,3 +44,19 @@ func TestMemoryMargin(t *testing.T) {
 		}
 	})
 }
+
+// TestStackIsNear: what looks at the stack, as pandas does for each warning, finds all frames below a script at once. Python's own look
+// through all modules is some thousand calls for each of them.
+func TestStackIsNear(t *testing.T) {
+	eachPool(t, Config{Slots: 1, Preload: []string{"numpy"}}, func(t *testing.T, p *Pool) {
+		for _, head := range []string{"", "import numpy\n"} {
+			o, err := p.Run(t.Context(), Job{Script: head + "import inspect, sys\ndef main():\n    inspect.stack()\n    calls = 0\n" +
+				"    def count(frame, event, what):\n        nonlocal calls\n        calls += 1\n" +
+				"    sys.setprofile(count)\n    stack = inspect.stack()\n    sys.setprofile(None)\n" +
+				"    return calls < 500 * len(stack) and [stack[0].function, inspect.getmodule(stack[0].frame).__name__]\n"})
+			if err != nil || o.Failure != nil || string(o.Result) != `["main","__main__"]` {
+				t.Errorf("%q: %v, %+v, %s", head, err, o.Failure, o.Result)
+			}
+		}
+	})
+}

@@ -60,11 +60,13 @@ func newMachine(l Limits, rlimits map[string]int64, environment []string, measur
 		}
 		limits = append(limits, limit{r.name, value, r.unit})
 	}
+	cpuinfo, _ := os.ReadFile("/proc/cpuinfo") // where it cannot be read, the processor can do what all of its kind can
+	key, words := instructions(string(cpuinfo))
 	figures := map[string]any{
 		"User": launch.UserName, "UID": launch.JobUID, "Home": "/tmp", "Host": launch.HostName, "Environment": environment, "Limits": limits,
 		"Release": unix.ByteSliceToString(kernel.Release[:]), "Started": time.Now().Unix(),
 		"MemoryKB": l.MemoryMB << 10, "MemoryBytes": l.MemoryMB << 20, "DiskKB": l.DiskMB << 10, "OpenFiles": l.OpenFiles,
-		"Processes": l.Threads + 1,
+		"Processes": l.Threads + 1, "InstructionsKey": key, "Instructions": words,
 	}
 	m := &machine{
 		Files: map[string]string{},

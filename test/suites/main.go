@@ -1,8 +1,8 @@
 // Command suites runs test suites that others have written for Python and its libraries, in jails and outside of them, and says which tests
 // end otherwise inside. What it names is to be mended, or in docs/jail.md with its reason.
 //
-//	go run ./test/suites -kind cpython                         Debian: libpython3.11-testsuite
-//	go run ./test/suites -kind pytest numpy.lib pandas.core    Debian: python3-pytest, python3-hypothesis
+//	go run ./test/suites -kind cpython                                            Debian: libpython3.11-testsuite
+//	go run ./test/suites -kind pytest -timeout 15m numpy.lib pandas.tests.frame    Debian: python3-pytest, python3-hypothesis
 //
 // It takes an hour for all of CPython's; name parts to have it shorter.
 package main
@@ -31,6 +31,9 @@ import (
 //go:embed suite.py
 var suite string
 
+// memoryMB is what a part may use. Some tests look for how much there is, and take gigabytes of it.
+const memoryMB = 2000
+
 // nobody is who runs them outside: some tests skip themselves for root, and no job is root.
 const nobody = 65534
 
@@ -50,7 +53,7 @@ func main() {
 	}
 	pool, err := jail.Open(context.Background(), jail.Config{
 		Backend: jail.Backend(*backend), Level: jail.Level(*level), Root: *root, Python: *python, Slots: *slots, MaxJobs: 1,
-		Limits: jail.Limits{Timeout: *timeout, MemoryMB: 2048, DiskMB: 512, Threads: 64, OutputBytes: 32 << 20, OpenFiles: 1024}, Logger: slog.Default(),
+		Limits: jail.Limits{Timeout: *timeout, MemoryMB: memoryMB, DiskMB: 512, Threads: 64, OutputBytes: 32 << 20, OpenFiles: 1024}, Logger: slog.Default(),
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suites:", err)
@@ -85,6 +88,9 @@ type runner struct {
 	reasons       map[string]int
 }
 
+// broke is the outcome of a part that could not be run, under the part's own name.
+const broke = "broke"
+
 // ended is how a test did.
 type ended struct{ outcome, why string }
 
@@ -94,9 +100,15 @@ func (r *runner) compare(part string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tests += len(outside)
+	how := func(name string) ended {
+		if i, ran := inside[name]; ran {
+			return i
+		}
+		return inside[fileOf(name)] // which could not be loaded, perhaps
+	}
 	var differing []string
 	for name, o := range outside {
-		if i := inside[name]; i.outcome != o.outcome && o.outcome != "failed" {
+		if how(name).outcome != o.outcome && o.outcome != "failed" {
 			differing = append(differing, name)
 		}
 	}
@@ -107,14 +119,20 @@ func (r *runner) compare(part string) {
 	}
 	slices.Sort(differing)
 	r.differ += len(differing)
+	if o := outside[part]; o.outcome == broke {
+		said += "; outside: " + o.why
+	}
 	if outside == nil || strings.Contains(said, "killed") {
 		differing = nil // it had no time outside either
 	}
 	fmt.Printf("%s: %d outside, %d inside, %d differ%s%s\n", part, len(outside), len(inside), len(differing), said, failure)
 	for _, name := range differing {
-		i := inside[name]
+		i := how(name)
 		reason := reasonOf(i.why)
 		r.reasons[reason]++
+		if i.outcome == "" && failure != "" {
+			continue // which the line above tells
+		}
 		if reason != "" && !r.all {
 			continue
 		}
@@ -130,12 +148,12 @@ var reasons = []struct {
 	name string
 	says []string
 }{
-	{"one process", []string{"_fork_exec", "fork_exec(", "os.fork", "_posixsubprocess", "forkpty", "posix_spawn", "os.system", "has been denied", "subprocess"}},
+	{"one process", []string{"_fork_exec", "fork_exec(", "os.fork", "_posixsubprocess", "forkpty", "posix_spawn", "os.system", "fork failed", "has been denied", "subprocess"}},
 	{"no network", []string{"socket.socket", "_socket.socket", "create_server", "create_connection", "getaddrinfo"}},
 	{"read-only root", []string{"Read-only file system", "__pycache__"}},
 	{"no special files", []string{"mkfifo", "mknod"}},
-	{"no other program", []string{"command to run", "command to test"}},
-	{"no terminal", []string{"pty", "tty", "termios"}},
+	{"no other program", []string{"command to run", "command to test", "could not compile", "CompileError"}},
+	{"no terminal", []string{"openpty", "pty devices", "/dev/tty", "isatty", "termios"}},
 	{"no procfs", []string{"/proc/"}},
 	{"limits", []string{"can't start new thread", "Cannot allocate memory", "No space left", "Too many open files", "File too large"}},
 }
@@ -174,7 +192,10 @@ func (r *runner) outside(part string) (map[string]ended, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
 	c := exec.CommandContext(ctx, r.python, "-B", script, r.kind, part)
-	c.Dir, c.Env = dir, []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=" + dir, "TMPDIR=" + dir, "MPLBACKEND=Agg", "OPENBLAS_NUM_THREADS=1"}
+	c.Dir, c.Env = dir, []string{
+		"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=" + dir, "TMPDIR=" + dir, "MPLBACKEND=Agg", "OPENBLAS_NUM_THREADS=1",
+		fmt.Sprintf("NPY_AVAILABLE_MEM=%d MB", memoryMB),
+	}
 	c.WaitDelay = time.Second
 	if os.Geteuid() == 0 {
 		os.Chown(dir, nobody, nobody)
@@ -187,6 +208,12 @@ func (r *runner) outside(part string) (map[string]ended, string) {
 		said = "; outside: " + err.Error()
 	}
 	return parse(out.String()), said
+}
+
+// fileOf is the file that a test of pytest's stands in.
+func fileOf(name string) string {
+	file, _, _ := strings.Cut(name, "::")
+	return file
 }
 
 // parse reads what suite.py writes; a test may have written between.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import inspect
 import mmap
 import os
 import posix
@@ -12,7 +13,7 @@ import struct
 import sys
 import types
 
-from runner import linux
+from runner import linux, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,6 +134,17 @@ def introduce(settings: Settings) -> None:
         sys.modules["_multiprocessing"] = _semaphores()
         _name_user(settings["directory"])
     sys.meta_path.insert(0, _Changes(changes))
+    _name_frames()
+
+
+def _name_frames() -> None:
+    """inspect looks through all modules, each time, for one whose file is that of a frame. The runner's frames, which are below a script's,
+    come from no file, so that a look at the stack took milliseconds; pandas takes one for each of its warnings."""
+    own: Any = inspect
+    for name in sys.modules:
+        if name.startswith("runner."):
+            own.modulesbyfile["<runner/%s.py>" % name.removeprefix("runner.")] = ""  # which is none
+    own.modulesbyfile.update({"<string>": "", report.SCRIPT: "__main__"})
 
 
 def _no_shell(command: object) -> int:
