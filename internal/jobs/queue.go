@@ -160,7 +160,7 @@ func (q *Queue) enqueue(caller, ctx context.Context, id string, l lane, p Priori
 		if s.created == nil {
 			return q.Get(ctx, id)
 		}
-		return &Job{ID: id, Status: Queued, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
+		return &Job{ID: id, Status: Queued, Outputs: noOutputs, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
 	}
 	q.replies.forget(id)
 	q.dismiss(ctx, o.Client, id)

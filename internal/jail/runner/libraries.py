@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from runner import linux
+from runner import figures, linux
 
 # Parts that scripts use most.
 _PARTS = {
@@ -60,15 +60,13 @@ def warm_up() -> None:
 
 
 def plot() -> None:
-    import io
-
     plt = sys.modules["matplotlib.pyplot"]
     figure, axes = plt.subplots()
     axes.plot(range(10), [n * n for n in range(10)], label="x")
     axes.set_title("x")
     axes.set_xlabel("x")
     axes.legend()
-    figure.savefig(io.BytesIO(), format="png")
+    figures.png(figure)
     plt.close("all")
 
 
