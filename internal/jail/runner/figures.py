@@ -39,7 +39,7 @@ def _show(manager: Any) -> None:
         if len(figure.get_children()) > 1 and not display.full():  # one is its background
             _send(figure)
     finally:
-        sys.modules["matplotlib._pylab_helpers"].Gcf.destroy(manager)  # type: ignore[attr-defined]
+        sys.modules["matplotlib._pylab_helpers"].Gcf.destroy(manager)
 
 
 def show_open_figures() -> None:
@@ -86,7 +86,7 @@ def png(figure: Any) -> bytes:
 def _touches_edge(figure: Any) -> bool:
     np = sys.modules["numpy"]
     try:
-        pixels: Any = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+        pixels: Any = np.asarray(figure.canvas.buffer_rgba())
     except AttributeError:  # another backend's, which has drawn elsewhere
         return False
     corner = pixels[0, 0]

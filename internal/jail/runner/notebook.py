@@ -48,8 +48,8 @@ class _Loader:
         module.get_ipython = lambda: None
         if module.__name__ == "IPython":
             vars(module).update(_names())
-            import IPython.core.display  # type: ignore[import-not-found]
-            import IPython.display  # noqa: F401
+            for name in _DISPLAYS:
+                __import__(name)
 
 
 def _loader_of(name: str) -> object:
