@@ -216,7 +216,7 @@ var plots = []struct {
 	blue         uint32
 }{
 	{name: "shown", script: "plt.plot([1, 2])\nplt.gcf().set_facecolor('red')\nplt.show()\nassert not plt.get_fignums()", wide: 640, high: 480, x: 2, y: 2, red: 255},
-	{name: "left open", script: "plt.figure(figsize=(2, 1), facecolor='blue')\nplt.axes([.2, .2, .5, .5])", wide: 200, high: 100, x: 2, y: 2, blue: 255},
+	{name: "left open", script: "plt.figure(figsize=(4, 3), facecolor='blue')\nplt.plot([1])", wide: 400, high: 300, x: 2, y: 2, blue: 255},
 	{name: "by another backend", script: "plt.switch_backend('svg')\nplt.axes([0, 0, 1, 1]).set_facecolor('lime')\nplt.axis('on')\nplt.show()",
 		wide: 640, high: 480, x: 320, y: 240, green: 255},
 	{name: "use", script: "import matplotlib\nmatplotlib.use('Agg')\nfrom matplotlib.pyplot import show\nplt.imshow([[1]], cmap='autumn')\nshow()",
