@@ -16,8 +16,8 @@ import (
 // MaxOutputs is the most that Limits.Outputs may be.
 const MaxOutputs = 1000
 
-// What a job sends of what it displays, each on a line of its own before its answer, or before its end where it gives none: a bundle, or word
-// that there are more than are sent (display.py).
+// What a job sends of what it displays, each on a line of its own before its answer, or before its end where it gives none: a bundle, or
+// word that there are more than are sent (display.py).
 const (
 	bundleLine = '+'
 	moreLine   = '-'
@@ -180,7 +180,8 @@ func (m mimeData) has(mime string) bool {
 	return slices.ContainsFunc(m, func(f form) bool { return f.mime == mime })
 }
 
-// plausibleForm reports whether a value is what its type promises: any JSON for a type of JSON, base64 for pictures and the like, else text.
+// plausibleForm reports whether a value is what its type promises: any JSON for a type of JSON, base64 for pictures and the like, else
+// text.
 func plausibleForm(mime string, value json.RawMessage) bool {
 	mime = strings.ToLower(mime)
 	if mime == "application/json" || strings.HasSuffix(mime, "+json") {

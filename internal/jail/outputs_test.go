@@ -146,7 +146,8 @@ func TestOutputs(t *testing.T) {
 			{"one too large", "def main():\n    display('x' * 2000000)\n    display(1)\n", 1, 1, "", ""},
 			{"much together", "def main():\n    for i in range(30):\n        display('x' * 100000)\n", 10, 20, "", ""},
 			{"killed", "def main():\n    display(1)\n    display(2)\n    import os\n    os.kill(os.getpid(), 9)\n", 2, 0, Crashed, ""},
-			{"over its time", "class Slow:\n    def _repr_html_(self):\n        while True: pass\ndef main():\n    display(1)\n    display(Slow())\n",
+			{"over its time", "class Slow:\n    def _repr_html_(self):\n        while True: pass\n" +
+				"def main():\n    display(1)\n    display(Slow())\n",
 				1, 0, Timeout, ""},
 			{"ends with an exception", "def main():\n    display(1)\n    1 / 0\n", 1, 0, Exception, ""},
 			{"a form that fails", "class Bad:\n    def _repr_html_(self): raise ValueError('no form')\ndef main():\n    display(Bad())\n",
@@ -215,22 +216,34 @@ var plots = []struct {
 	red, green   uint32
 	blue         uint32
 }{
-	{name: "shown", script: "plt.plot([1, 2])\nplt.gcf().set_facecolor('red')\nplt.show()\nassert not plt.get_fignums()", wide: 640, high: 480, x: 2, y: 2, red: 255},
-	{name: "left open", script: "plt.figure(figsize=(4, 3), facecolor='blue')\nplt.plot([1])", wide: 400, high: 300, x: 2, y: 2, blue: 255},
-	{name: "by another backend", script: "plt.switch_backend('svg')\nplt.axes([0, 0, 1, 1]).set_facecolor('lime')\nplt.axis('on')\nplt.show()",
-		wide: 640, high: 480, x: 320, y: 240, green: 255},
-	{name: "use", script: "import matplotlib\nmatplotlib.use('Agg')\nfrom matplotlib.pyplot import show\nplt.imshow([[1]], cmap='autumn')\nshow()",
-		wide: 640, high: 480, x: 320, y: 240, red: 255},
-	{name: "a figure's own show", script: "f, a = plt.subplots(facecolor='lime')\nf.show()\nplt.close('all')", wide: 640, high: 480, x: 2, y: 2, green: 255},
-	{name: "displayed and left open", script: "f, a = plt.subplots(facecolor='lime')\ndisplay(f)", wide: 640, high: 480, x: 2, y: 2, green: 255},
-	{name: "legend below", script: "plt.gcf().set_facecolor('red')\nplt.plot([1], label='x')\nplt.legend(bbox_to_anchor=(.5, -.3), loc='upper center')",
-		x: 2, y: 2, red: 255},
-	{name: "labels that are cut off", script: "plt.gcf().set_facecolor('red')\nplt.bar(['long ' * 9], [1])\nplt.xticks(rotation=90)", x: 2, y: 2, red: 255},
-	{name: "a program", program: true, script: "plt.gcf().set_facecolor('red')\nplt.plot([1])\nraise SystemExit(2)", wide: 640, high: 480, x: 2, y: 2, red: 255},
+	{name: "shown",
+		script: "plt.plot([1, 2])\nplt.gcf().set_facecolor('red')\nplt.show()\n" +
+		"assert not plt.get_fignums()", wide: 640, high: 480, x: 2, y: 2, red: 255},
+	{name: "left open",
+		script: "plt.figure(figsize=(4, 3), facecolor='blue')\nplt.plot([1])", wide: 400, high: 300, x: 2, y: 2, blue: 255},
+	{name: "by another backend",
+		script: "plt.switch_backend('svg')\nplt.axes([0, 0, 1, 1]).set_facecolor('lime')\nplt.axis('on')\nplt.show()",
+		wide:   640, high: 480, x: 320, y: 240, green: 255},
+	{name: "use",
+		script: "import matplotlib\nmatplotlib.use('Agg')\nfrom matplotlib.pyplot import show\nplt.imshow([[1]], cmap='autumn')\nshow()",
+		wide:   640, high: 480, x: 320, y: 240, red: 255},
+	{name: "a figure's own show",
+		script: "f, a = plt.subplots(facecolor='lime')\nf.show()\nplt.close('all')", wide: 640, high: 480, x: 2, y: 2, green: 255},
+	{name: "displayed and left open",
+		script: "f, a = plt.subplots(facecolor='lime')\ndisplay(f)", wide: 640, high: 480, x: 2, y: 2, green: 255},
+	{name: "legend below",
+		script: "plt.gcf().set_facecolor('red')\nplt.plot([1], label='x')\nplt.legend(bbox_to_anchor=(.5, -.3), loc='upper center')",
+		x:      2, y: 2, red: 255},
+	{name: "labels that are cut off",
+		script: "plt.gcf().set_facecolor('red')\nplt.bar(['long ' * 9], [1])\nplt.xticks(rotation=90)", x: 2, y: 2, red: 255},
+	{name: "a program", program: true,
+		script: "plt.gcf().set_facecolor('red')\nplt.plot([1])\nraise SystemExit(2)", wide: 640, high: 480, x: 2, y: 2, red: 255},
 	{name: "a frame", script: "import pandas as pd\npd.DataFrame({'a': [1, 2]}).plot(figsize=(4, 3)).figure.set_facecolor('blue')",
 		wide: 400, high: 300, x: 2, y: 2, blue: 255},
-	{name: "mathtext, logarithmic, three dimensions", script: "f = plt.figure(facecolor='red')\nplt.subplot(121).loglog([1, 10], [1, 100])\n" +
-		"plt.title(r'$\\frac{a}{\\sqrt{b}}$')\nf.add_subplot(122, projection='3d').plot([1, 2], [1, 2], [1, 2])", wide: 640, high: 480, x: 2, y: 2, red: 255},
+	{name: "mathtext, logarithmic, three dimensions",
+		script: "f = plt.figure(facecolor='red')\nplt.subplot(121).loglog([1, 10], [1, 100])\n" +
+	" +
+		"		"plt.title(r'$\\frac{a}{\\sqrt{b}}$')\nf.add_subplot(122, projection='3d').plot([1, 2], [1, 2], [1, 2])", wide: 640, high: 480, x: 2, y: 2, red: 255},
 }
 
 func TestFigures(t *testing.T) {

@@ -190,8 +190,10 @@ def _make() -> dict[str, Any]:
         "publish_display_data": lambda data, metadata=None, **_: display.display(data, raw=True, metadata=metadata),
         "set_matplotlib_formats": lambda *formats, **named: None, "set_matplotlib_close": lambda close=True: None,
     }  # fmt: skip
-    for form, mime in (("html", "text/html"), ("markdown", "text/markdown"), ("svg", "image/svg+xml"), ("png", "image/png"),
-                       ("jpeg", "image/jpeg"), ("latex", "text/latex"), ("json", "application/json"), ("pretty", "text/plain")):  # fmt: skip
+    for form, mime in (
+        ("html", "text/html"), ("markdown", "text/markdown"), ("svg", "image/svg+xml"), ("png", "image/png"), ("jpeg", "image/jpeg"),
+        ("latex", "text/latex"), ("json", "application/json"), ("pretty", "text/plain"),
+    ):  # fmt: skip
         names["display_" + form] = _displaying(mime)
     names["__all__"] = [name for name in names if isinstance(names[name], (type, types.FunctionType))]
     return names
