@@ -218,7 +218,7 @@ var plots = []struct {
 }{
 	{name: "shown",
 		script: "plt.plot([1, 2])\nplt.gcf().set_facecolor('red')\nplt.show()\n" +
-		"assert not plt.get_fignums()", wide: 640, high: 480, x: 2, y: 2, red: 255},
+			"assert not plt.get_fignums()", wide: 640, high: 480, x: 2, y: 2, red: 255},
 	{name: "left open",
 		script: "plt.figure(figsize=(4, 3), facecolor='blue')\nplt.plot([1])", wide: 400, high: 300, x: 2, y: 2, blue: 255},
 	{name: "by another backend",
@@ -242,8 +242,8 @@ var plots = []struct {
 		wide: 400, high: 300, x: 2, y: 2, blue: 255},
 	{name: "mathtext, logarithmic, three dimensions",
 		script: "f = plt.figure(facecolor='red')\nplt.subplot(121).loglog([1, 10], [1, 100])\n" +
-	" +
-		"		"plt.title(r'$\\frac{a}{\\sqrt{b}}$')\nf.add_subplot(122, projection='3d').plot([1, 2], [1, 2], [1, 2])", wide: 640, high: 480, x: 2, y: 2, red: 255},
+			"plt.title(r'$\\frac{a}{\\sqrt{b}}$')\nf.add_subplot(122, projection='3d').plot([1, 2], [1, 2], [1, 2])",
+		wide: 640, high: 480, x: 2, y: 2, red: 255},
 }
 
 func TestFigures(t *testing.T) {
