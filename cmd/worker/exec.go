@@ -16,12 +16,13 @@ import (
 
 // failure is a jobs.Error whose message stands beside it, under the name that the API gives it.
 type failure struct {
-	Code       jobs.Code `json:"code"`
-	Message    string    `json:"-"`
-	Type       string    `json:"type,omitempty"`
-	Line       int       `json:"line,omitempty"`
-	SourceLine string    `json:"source_line,omitempty"`
-	Traceback  string    `json:"traceback,omitempty"`
+	Code       jobs.Code      `json:"code"`
+	Message    string         `json:"-"`
+	Limit      jobs.TimeLimit `json:"limit,omitempty"`
+	Type       string         `json:"type,omitempty"`
+	Line       int            `json:"line,omitempty"`
+	SourceLine string         `json:"source_line,omitempty"`
+	Traceback  string         `json:"traceback,omitempty"`
 }
 
 // execute runs one script in a jail of its own, with no queue. words are what stands behind exec.

@@ -22,6 +22,8 @@ type Queue interface {
 	// Wait returns the job when it is final or when the time is over, whichever is first.
 	Wait(ctx context.Context, id string, atMost time.Duration) (*jobs.Job, error)
 	Cancel(ctx context.Context, id string) (*jobs.Job, error)
+	// Follow tells what happens to a job until its end, from a position on.
+	Follow(ctx context.Context, id string, from jobs.Position, f jobs.Follower) (*jobs.Job, error)
 	List(ctx context.Context, o jobs.ListOptions) (jobs.ListPage, error)
 	// Ready says why no job could be run now, if so.
 	Ready(ctx context.Context) error
@@ -124,6 +126,7 @@ func (s *Server) routes() {
 	get := []string{http.MethodGet, http.MethodHead}
 	e.Match(get, "/jobs", s.list, key)
 	e.Match(get, "/jobs/:id", s.get, key)
+	e.GET("/jobs/:id/events", s.events, key)
 	e.Match(get, "/capabilities", s.capabilities, key)
 	e.Match(get, "/health", s.health)
 	e.Match(get, "/ready", s.ready)

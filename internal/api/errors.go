@@ -42,12 +42,13 @@ type errorBody struct {
 	Error string `json:"error"`
 	Code  string `json:"code,omitempty"`
 	// What follows is there when a script ran.
-	Type       string `json:"type,omitempty"`
-	Line       int    `json:"line,omitempty"`
-	SourceLine string `json:"source_line,omitempty"`
-	Traceback  string `json:"traceback,omitempty"`
-	Stdout     string `json:"stdout,omitempty"`
-	Stderr     string `json:"stderr,omitempty"`
+	Limit      jobs.TimeLimit `json:"limit,omitempty"`
+	Type       string         `json:"type,omitempty"`
+	Line       int            `json:"line,omitempty"`
+	SourceLine string         `json:"source_line,omitempty"`
+	Traceback  string         `json:"traceback,omitempty"`
+	Stdout     string         `json:"stdout,omitempty"`
+	Stderr     string         `json:"stderr,omitempty"`
 	// ExitCode is there in mode program alone.
 	ExitCode *int `json:"exit_code,omitempty"`
 }

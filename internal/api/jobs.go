@@ -19,11 +19,14 @@ func (s *Server) submit(c echo.Context) error {
 		return err
 	}
 	wait, preferred := preferWait(c.Request().Header)
-	job, err := s.accept(c, wait > 0)
+	job, err := s.accept(c, wait > 0, anything)
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set(headerJobID, job.ID)
+	if wantsEvents(c.Request()) {
+		return s.stream(c, job, jobs.Position{}, onDisconnect)
+	}
 	if preferred {
 		c.Response().Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(min(wait, s.o.ExecuteWait).Seconds())))
 		if job, err = s.look(c, job, wait, onDisconnect); err != nil {

@@ -124,6 +124,10 @@ func (q *fakeQueue) Wait(ctx context.Context, id string, atMost time.Duration) (
 	return q.Get(ctx, id)
 }
 
+func (q *fakeQueue) Follow(context.Context, string, jobs.Position, jobs.Follower) (*jobs.Job, error) {
+	return nil, jobs.ErrNotFound
+}
+
 func (q *fakeQueue) Cancel(_ context.Context, id string) (*jobs.Job, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -40,17 +40,21 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 		case "mode":
 			r.Mode, err = optional(f.value, parseMode)
 		case "args":
-			r.Args, err = optional(f.value, parseArgs)
+			r.Args, err = optional(f.value, func(value json.RawMessage) (json.RawMessage, error) { return parseArgs("args", value) })
 		case "stdin":
 			r.Stdin, err = optional(f.value, textAt("stdin"))
 		case "files":
-			r.Files, err = optional(f.value, parseFiles)
+			r.Files, err = optional(f.value, func(value json.RawMessage) ([]jobs.File, error) { return parseFiles("files", value) })
 		case "limits":
 			r.Limits, err = optional(f.value, func(value json.RawMessage) (jobs.Limits, error) { return parseLimits(value, l) })
 		case "priority":
 			r.Priority, err = optional(f.value, parsePriority)
+		case "cases":
+			r.Cases, err = optional(f.value, parseCases)
+		case "stop_on_failure":
+			r.StopOnFailure, err = optional(f.value, func(value json.RawMessage) (bool, error) { return boolean("stop_on_failure", value) })
 		default:
-			err = badRequest("%s is not a known field; the fields are script, mode, args, stdin, files, limits and priority", join("", f.name))
+			err = badRequest("%s is not a known field; the fields are script, mode, args, stdin, files, limits, priority, cases and stop_on_failure", join("", f.name))
 		}
 		if err != nil {
 			return nil, err
@@ -60,9 +64,11 @@ func parseRequest(body []byte, l Limits) (*jobs.Request, error) {
 		return nil, badRequest("script is missing; send a JSON object such as %s", example)
 	}
 	if r.Mode == jobs.Program {
-		return r, checkCommandLine(r.Args)
+		if err := checkCommandLine("args", r.Args); err != nil {
+			return nil, err
+		}
 	}
-	return r, nil
+	return r, checkCases(r)
 }
 
 func parseMode(value json.RawMessage) (jobs.Mode, error) {
@@ -80,7 +86,7 @@ func parseMode(value json.RawMessage) (jobs.Mode, error) {
 }
 
 // checkCommandLine looks at the args of a program: what stands behind its name in sys.argv.
-func checkCommandLine(args json.RawMessage) error {
+func checkCommandLine(at string, args json.RawMessage) error {
 	const want = `in mode program args is the command line, an array of strings such as ["--rows", "10"]`
 	if args == nil {
 		return nil
@@ -90,17 +96,17 @@ func checkCommandLine(args json.RawMessage) error {
 		return badRequest("%s, not %s; send data in stdin or files", want, kind(args))
 	}
 	if err := json.Unmarshal(args, &line); err != nil {
-		return badRequest("args: %v", err)
+		return badRequest("%s: %v", at, err)
 	}
 	for i, word := range line {
-		s, err := text(fmt.Sprintf("args[%d]", i), word)
+		s, err := text(fmt.Sprintf("%s[%d]", at, i), word)
 		switch {
 		case err != nil && word[0] != '"':
-			return badRequest("args[%d] is %s; %s", i, kind(word), want)
+			return badRequest("%s[%d] is %s; %s", at, i, kind(word), want)
 		case err != nil:
 			return err
 		case strings.IndexByte(s, 0) >= 0:
-			return badRequest("args[%d] holds a NUL character, which a command line cannot; send it in stdin or files", i)
+			return badRequest("%s[%d] holds a NUL character, which a command line cannot; send it in stdin or files", at, i)
 		}
 	}
 	return nil
@@ -124,12 +130,13 @@ func parseScript(value json.RawMessage, limit int) (string, error) {
 }
 
 // parseArgs leaves the arguments as they were written: only Python's own parser keeps its integers exact.
-func parseArgs(value json.RawMessage) (json.RawMessage, error) {
+func parseArgs(at string, value json.RawMessage) (json.RawMessage, error) {
 	switch value[0] {
 	case '{', '[':
 		return value, nil
 	}
-	return nil, badRequest("args must be an object (main's keyword arguments) or an array (its positional ones), not %s; leave it out when main takes none", kind(value))
+	return nil, badRequest("%s must be an object (main's keyword arguments) or an array (its positional ones), not %s; leave it out when main takes none", at,
+		kind(value))
 }
 
 func parseLimits(value json.RawMessage, l Limits) (out jobs.Limits, err error) {
@@ -165,21 +172,21 @@ func parsePriority(value json.RawMessage) (jobs.Priority, error) {
 	return "", badRequest("priority must be high, default or low, not %q", cut(s, 32))
 }
 
-func parseFiles(value json.RawMessage) ([]jobs.File, error) {
+func parseFiles(at string, value json.RawMessage) ([]jobs.File, error) {
 	if value[0] != '[' {
-		return nil, badRequest(`files must be an array such as [{"path": "data.csv", "content": "a,b\n1,2\n"}], not %s`, kind(value))
+		return nil, badRequest(`%s must be an array such as [{"path": "data.csv", "content": "a,b\n1,2\n"}], not %s`, at, kind(value))
 	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(value, &list); err != nil {
-		return nil, badRequest("files: %v", err)
+		return nil, badRequest("%s: %v", at, err)
 	}
 	if len(list) > maxFiles {
-		return nil, badRequest("files holds %d files and at most %d are accepted; pack them into one", len(list), maxFiles)
+		return nil, badRequest("%s holds %d files and at most %d are accepted; pack them into one", at, len(list), maxFiles)
 	}
 	files := make([]jobs.File, 0, len(list))
 	var taken jobpath.Taken
 	for i, raw := range list {
-		at := fmt.Sprintf("files[%d]", i)
+		at := fmt.Sprintf("%s[%d]", at, i)
 		f, err := parseFile(at, raw)
 		if err != nil {
 			return nil, err

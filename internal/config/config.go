@@ -62,6 +62,8 @@ type Worker struct {
 	JobFilesBytes   int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
 	JobOutputs      int           `env:"JOB_OUTPUTS" envDefault:"32" help:"figures and other values that a job displays and that are kept, at most 1000; others are counted"`
 	JobOutputsBytes int           `env:"JOB_OUTPUTS_BYTES" envDefault:"8388608" help:"size of those together, in bytes of JSON, pictures being base64; one that does not fit is counted"`
+	CasesTimeout    time.Duration `env:"CASES_TIMEOUT" envDefault:"60s" help:"longest time that all cases of a job may take together; each has JOB_TIMEOUT"`
+	CasesBytes      int           `env:"CASES_BYTES" envDefault:"8388608" help:"results, output and files that are kept of all cases of a job together, in bytes; the rest is cut"`
 	DeniedNames     Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
 	// Ordinary programs begin with import sys.
 	ProgramDeniedNames Names `env:"PROGRAM_DENIED_NAMES" help:"imports and calls that are refused before a script in mode program runs; empty refuses none"`

@@ -161,6 +161,8 @@ type reader struct {
 	mu    sync.Mutex
 	kept  []byte
 	total int64
+	// grown is told of what comes, where somebody watches.
+	grown chan struct{}
 }
 
 // startReader keeps the first keep bytes. flooded gets one value when more than flood have come; first is closed at the first
@@ -209,6 +211,9 @@ func (r *reader) add(p []byte, keep int) {
 		r.kept = slices.Grow(r.kept, min(keep, 4*(have+len(p)))-have) // one copy on the way to a megabyte, not four
 	}
 	r.kept = append(r.kept, p...)
+	if r.grown != nil {
+		notify(r.grown)
+	}
 }
 
 // bytes is what has been kept so far.

@@ -21,6 +21,11 @@ type Job struct {
 	// Timeout and MemoryMB narrow the pool's own limits; zero means the pool's.
 	Timeout  time.Duration
 	MemoryMB int
+	// Patient leaves out of its time, by the clock, how long the job waited for a processor, as far as mostDelay: on a busy machine it has as
+	// much as on a quiet one.
+	Patient bool
+	// Began, if set, is told where the job's output can be read while it runs. It must not wait for anything.
+	Began func(*Output)
 	// allowanceMB is the pool's to set: importAllowanceMB where the script reaches libraries that its jail has not loaded.
 	allowanceMB int
 }
@@ -73,6 +78,8 @@ const (
 type Failure struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	// CPU says, of a Timeout, that it was CPU time that was up; else it was the clock's.
+	CPU bool `json:"-"`
 	// Type is the exception's class, where there is one.
 	Type string `json:"type"`
 	// Line counts from 1 in the script; 0 means unknown.

@@ -70,7 +70,7 @@ func ending(seen observation) *Failure {
 	case signal == syscall.SIGKILL && seen.ranOut, seen.nearlyOut && slices.Contains(unchecked, signal):
 		return outOfMemory(l)
 	case signal == syscall.SIGXCPU || signal == syscall.SIGKILL && seen.cpu >= time.Duration(cpuSeconds(l.Timeout))*time.Second:
-		return &Failure{Code: Timeout, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time",
+		return &Failure{Code: Timeout, CPU: true, Message: fmt.Sprintf("Script execution failed: timeout: all threads together used %s of CPU time",
 			seconds(seen.cpu))}
 	}
 	return &Failure{Code: Crashed, Message: fmt.Sprintf("Script execution failed: the process was killed by %s", unix.SignalName(signal))}

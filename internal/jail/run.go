@@ -40,6 +40,9 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 	defer c.close()
 	v.served++
 
+	if j.Began != nil {
+		j.Began(&Output{stdout: c.stdout, stderr: c.stderr, changed: make(chan struct{}, 1)})
+	}
 	payload, err := encodeOrder(j, limits)
 	if err != nil {
 		return Outcome{}, nil, err
@@ -64,7 +67,11 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 		return Outcome{}, nil, fmt.Errorf("%w: %w", errJailLost, err)
 	}
 	sandboxed := time.Now()
-	seen, err := watchJob(ctx, v, c, m, limits)
+	var p *ownTime
+	if j.Patient {
+		p = newOwnTime(v.jobPID(), limits.Timeout)
+	}
+	seen, err := watchJob(ctx, v, c, m, p, limits)
 	defer func() { seen.left.Close() }() // nil where nobody has sent it, or it has been read
 	if errors.Is(err, errJailLost) && v.cgroup.RanOut() {
 		// The kernel has killed the server and not the job. Another jail would be the next: it runs in no other.

@@ -62,6 +62,7 @@ type watch struct {
 	server   *server
 	child    *child
 	memory   *memory
+	ownTime  *ownTime
 	phase    phase
 	deadline *time.Timer // of the phase
 	look     *time.Timer // at the job's memory
@@ -76,11 +77,11 @@ type reasons struct{ flooded, overfull, canceled <-chan struct{} }
 
 // watchJob waits for the job's end, and brings it about when its time is over, it has more memory than it may, its output floods or ctx
 // ends.
-func watchJob(ctx context.Context, v *server, c *child, m *memory, l Limits) (observation, error) {
+func watchJob(ctx context.Context, v *server, c *child, m *memory, p *ownTime, l Limits) (observation, error) {
 	overfull, stopWatching := v.quota.Watch(v.jobPID())
 	defer stopWatching()
 	w := &watch{
-		server: v, child: c, memory: m, deadline: time.NewTimer(l.Timeout), look: time.NewTimer(m.pause()),
+		server: v, child: c, memory: m, ownTime: p, deadline: time.NewTimer(l.Timeout), look: time.NewTimer(m.pause()),
 		seen:    observation{limits: l, level: v.level},
 		reasons: reasons{flooded: c.flooded, overfull: overfull, canceled: ctx.Done()},
 		ends:    []<-chan struct{}{c.result.done},
@@ -127,7 +128,11 @@ func watchJob(ctx context.Context, v *server, c *child, m *memory, l Limits) (ob
 		case <-w.deadline.C:
 			switch w.phase {
 			case running:
-				w.ask(byTimeout)
+				if more := w.ownTime.more(); more > 0 {
+					w.deadline.Reset(more)
+				} else {
+					w.ask(byTimeout)
+				}
 			case asked:
 				w.kill(w.seen.cause)
 			case killed:

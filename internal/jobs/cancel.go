@@ -6,16 +6,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// activeRun is a job that runs here, and how to end it.
+// activeRun is a job that runs here, how to end it, and who watches.
 type activeRun struct {
 	claim *claim
 	end   context.CancelCauseFunc
+	live  liveOutput
 }
 
-func (h *handler) began(c *claim, end context.CancelCauseFunc) {
+func (h *handler) began(c *claim, end context.CancelCauseFunc) *activeRun {
+	r := &activeRun{claim: c, end: end, live: liveOutput{handler: h}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running[c.id] = &activeRun{claim: c, end: end}
+	h.running[c.id] = r
+	return r
 }
 
 func (h *handler) ended(c *claim) {
@@ -34,9 +37,19 @@ func (h *handler) cancel(id string) {
 	}
 }
 
-// listen waits for jobs to cancel. What was said while it did not listen stands in the records.
+// watch has a running job's output be seen.
+func (h *handler) watch(id string) {
+	h.mu.Lock()
+	r := h.running[id]
+	h.mu.Unlock()
+	if r != nil {
+		r.watch()
+	}
+}
+
+// listen waits for jobs to cancel, and to show. What was said while it did not listen stands in the records.
 func (h *handler) listen(ctx context.Context) {
-	sub := h.broker.Subscribe(ctx, cancelChannel)
+	sub := h.broker.Subscribe(ctx, cancelChannel, watchChannel)
 	defer sub.Close()
 	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(256))
 	for {
@@ -49,7 +62,11 @@ func (h *handler) listen(ctx context.Context) {
 			}
 			switch m := m.(type) {
 			case *redis.Message:
-				h.cancel(m.Payload)
+				if m.Channel == watchChannel {
+					h.watch(m.Payload)
+				} else {
+					h.cancel(m.Payload)
+				}
 			case *redis.Subscription:
 				h.findCanceled(ctx)
 			}

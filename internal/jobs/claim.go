@@ -18,6 +18,7 @@ type claim struct {
 	msg      string    // asynq's
 	started  time.Time // by Redis' clock
 	obtained time.Time // by ours, at the same moment
+	watched  bool      // somebody wants to see its output while it runs
 	vacated  bool      // it takes no slot any more; guarded by slots.mu
 }
 

@@ -35,7 +35,10 @@ type handler struct {
 	broker  *broker
 	run     Runner
 	timeout time.Duration
-	log     *slog.Logger
+	// casesTimeout is for all cases of a job together, casesBytes what is kept of what they hand back.
+	casesTimeout time.Duration
+	casesBytes   int
+	log          *slog.Logger
 
 	jobs context.Context // ends when the running jobs must
 	stop context.CancelCauseFunc
@@ -82,8 +85,9 @@ func (h *handler) process(ctx context.Context, id string) error {
 	defer end(nil)
 	// asynq's context ends when the lease does: somebody else has the job then.
 	defer context.AfterFunc(ctx, func() { end(errLeaseLost) })()
-	h.began(c, end)
+	run := h.began(c, end)
 	defer h.ended(c)
+	defer run.endLive()
 
 	r := &Request{}
 	if err := json.Unmarshal([]byte(c.request), r); err != nil {
@@ -91,10 +95,29 @@ func (h *handler) process(ctx context.Context, id string) error {
 		return h.finish(c, Failed, &Outcome{Error: &Error{Code: Internal, Message: "the request could not be read"}})
 	}
 	c.request = "" // megabytes, perhaps
-	runCtx, cancel := context.WithTimeoutCause(jobCtx, h.timeout+overrun, errOverrun)
+	r.Began = run.outputBegan
+	if c.watched {
+		run.watch()
+	}
+	var o *Outcome
+	var err error
+	if len(r.Cases) > 0 {
+		o, err = h.runCases(jobCtx, c, r, run)
+	} else {
+		o, err = h.runOnce(jobCtx, r)
+	}
+	return h.conclude(c, o, err, context.Cause(jobCtx))
+}
+
+// runOnce runs a script, and ends what the Runner has not ended in time.
+func (h *handler) runOnce(ctx context.Context, r *Request) (*Outcome, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.timeout+overrun, errOverrun)
 	defer cancel()
-	o, err := h.protected(runCtx, r)
-	return h.conclude(c, o, err, context.Cause(runCtx))
+	o, err := h.protected(ctx, r)
+	if err == nil && errors.Is(context.Cause(ctx), errOverrun) && o.Error == nil && len(o.Result) == 0 {
+		o.Error = &Error{Code: Timeout, Limit: LimitWall, Message: "the script did not end in time"}
+	}
+	return o, err
 }
 
 // protected turns a panic of the Runner into its error.
@@ -133,8 +156,6 @@ func (h *handler) conclude(c *claim, o *Outcome, err, cause error) error {
 	case err != nil:
 		h.log.Error("job could not be run", "job", c.id, "attempt", c.attempt, "error", err)
 		return h.release(c, asLost, err)
-	case errors.Is(cause, errOverrun) && o.Error == nil:
-		o.Error = &Error{Code: Timeout, Message: "the script did not end in time"}
 	}
 	if o.Error != nil {
 		return h.finish(c, Failed, o)

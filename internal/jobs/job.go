@@ -19,6 +19,13 @@ type Request struct {
 	Limits Limits          `json:"limits,omitzero"`
 	// Priority is high, default or low; empty means default.
 	Priority Priority `json:"priority,omitempty"`
+	// Cases, if any, are run one after the other, each in a process of its own. StopOnFailure skips those behind the first that fails.
+	Cases         []Case `json:"cases,omitempty"`
+	StopOnFailure bool   `json:"stop_on_failure,omitempty"`
+	// Began, if set, is told by the Runner where the run's output can be read while it lasts. A run may begin twice, anew.
+	Began func(Output) `json:"-"`
+	// IsCase says that this is one of another request's. A case is judged by whether it ends in time, so that a busy machine must not count.
+	IsCase bool `json:"-"`
 }
 
 // Mode says what kind of script it is. The list is closed.
@@ -123,10 +130,20 @@ func (c Code) ScriptIsWrong() bool {
 	return false
 }
 
+// TimeLimit is one of the two limits of a job's time. The list is closed.
+type TimeLimit string
+
+const (
+	LimitWall TimeLimit = "wall"
+	LimitCPU  TimeLimit = "cpu"
+)
+
 // Error is a failure as the user sees it.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	// Limit says which time a timeout is about.
+	Limit TimeLimit `json:"limit,omitempty"`
 	// Type is the Python exception's class, where there is one.
 	Type string `json:"type,omitempty"`
 	// Line counts from 1 in the user's script.
@@ -172,6 +189,8 @@ type Outcome struct {
 	Files     []ResultFile    `json:"files,omitempty"`
 	Error     *Error          `json:"error,omitempty"`
 	Usage     Usage           `json:"usage"`
+	// Cases are there where the request has some.
+	Cases []CaseOutcome `json:"cases,omitempty"`
 }
 
 // Job is the document a client gets for an id.
@@ -187,6 +206,8 @@ type Job struct {
 	Truncated  Truncated       `json:"truncated"`
 	Files      []ResultFile    `json:"files"`
 	Usage      *Usage          `json:"usage"`
+	Cases      []CaseOutcome   `json:"cases,omitempty"`
+	Summary    *Summary        `json:"summary,omitempty"`
 	Attempts   int             `json:"attempts"`
 	CreatedAt  time.Time       `json:"created_at"`
 	StartedAt  *time.Time      `json:"started_at"`

@@ -31,6 +31,8 @@ const (
 
 	// cancelChannel carries the ids of running jobs that are to be stopped.
 	cancelChannel = "safepy:cancel"
+	// watchChannel carries the ids of running jobs whose output somebody wants to see.
+	watchChannel = "safepy:watch"
 	// Ours are, without a cluster, one for all lanes. Processes of earlier versions use them as well, under these names.
 
 	// wakeupsKey is a list of the tokens that wake workers.
@@ -75,7 +77,10 @@ func (l lane) queue(p Priority) string   { return l.tag() + "}-" + string(p) }
 func (l lane) asynq(p Priority) string   { return "asynq:{" + l.queue(p) + "}:" }
 func (l lane) pending(p Priority) string { return l.asynq(p) + "pending" }
 func (l lane) record(id string) string   { return "safepy:{" + l.tag() + "}:j:" + id }
-func (l lane) index() string             { return "safepy:{" + l.tag() + "}:recent" }
+
+// live names what is known of a run's output while somebody watches: a part of it, or the channel that says how far it is.
+func (l lane) live(id, part string) string { return "safepy:{" + l.tag() + "}:live:" + id + ":" + part }
+func (l lane) index() string               { return "safepy:{" + l.tag() + "}:recent" }
 
 // layout is how the lanes lie in a Redis: how many there are, and which of them one script can see.
 type layout struct {

@@ -127,9 +127,12 @@ func parsePolled(v []any, err error) (polled, error) {
 		kind = text(v[0])
 	}
 	switch {
-	case kind == "job" && len(v) == 10:
+	case kind == "job" && len(v) == 11:
 		c, err := parseClaim(v[1:9])
 		more, _ := v[9].(int64)
+		if watched, _ := v[10].(int64); err == nil {
+			c.watched = watched == 1
+		}
 		return polled{claim: c, last: more == 0}, err
 	case (kind == "none" || kind == "full" || kind == "kept" || kind == "wrong book") && len(v) == 4:
 	default:

@@ -61,6 +61,7 @@ type Queue struct {
 	client  *asynq.Client
 	backlog *backlog
 	replies *replies
+	hub     *hub
 	log     *slog.Logger
 }
 
@@ -85,7 +86,7 @@ func NewQueue(rdb redis.UniversalClient, o QueueOptions) (*Queue, error) {
 	q := &Queue{
 		rdb: rdb, o: o, layout: y, log: o.Logger,
 		client:  asynq.NewClientFromRedisClient(&submitter{UniversalClient: rdb}),
-		backlog: newBacklog(rdb, y, o.Limit), replies: newReplies(rdb),
+		backlog: newBacklog(rdb, y, o.Limit), replies: newReplies(rdb), hub: newHub(rdb),
 	}
 	return q, nil
 }
@@ -93,6 +94,7 @@ func NewQueue(rdb redis.UniversalClient, o QueueOptions) (*Queue, error) {
 // Close ends what the queue runs in the background and every Wait. It waits for that.
 func (q *Queue) Close() error {
 	q.replies.close()
+	q.hub.close()
 	q.backlog.close()
 	return nil
 }

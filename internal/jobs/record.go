@@ -14,7 +14,7 @@ import (
 // megabytes, and the error.
 var (
 	summaryFields = []string{"s", "c", "st", "fin", "n", "cl"}
-	recordFields  = append(append([]string{}, summaryFields...), "ec", "em", "doc", "out", "err", "res", "outs")
+	recordFields  = append(append([]string{}, summaryFields...), "ec", "em", "doc", "out", "err", "res", "cs", "outs")
 )
 
 // maxInline is how long stdout, stderr, result and outputs may be together to be parts of the document, and with it of the message that
@@ -43,15 +43,17 @@ func parseRecord(id string, values []any) *Job {
 		return nil
 	}
 	attempts, _ := strconv.Atoi(v[4])
+	cases := parseCases(v[12])
 	if doc := v[8]; doc != "" {
 		if j := parseDocument(doc, id, v[5]); j != nil {
+			j.Cases, j.Summary = cases, summary(cases)
 			j.Attempts = attempts // the run that ended first may not have been the last to begin
 			j.Stdout, j.Stderr = cmp.Or(v[9], j.Stdout), cmp.Or(v[10], j.Stderr)
 			if v[11] != "" {
 				j.Result = json.RawMessage(v[11])
 			}
-			if v[12] != "" {
-				j.Outputs = json.RawMessage(v[12])
+			if v[13] != "" {
+				j.Outputs = json.RawMessage(v[13])
 			}
 			return j
 		}
@@ -63,7 +65,7 @@ func parseRecord(id string, values []any) *Job {
 	}
 	j := &Job{
 		ID: id, Status: status, Outputs: noOutputs, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
-		CreatedAt: created(v[1]), StartedAt: micros(v[2]), FinishedAt: micros(v[3]),
+		CreatedAt: created(v[1]), StartedAt: micros(v[2]), FinishedAt: micros(v[3]), Cases: cases, Summary: summary(cases),
 	}
 	if v[6] != "" {
 		j.Error = &Error{Code: Code(v[6]), Message: v[7]}
@@ -89,6 +91,18 @@ func parseDocument(doc, id, client string) *Job {
 	return j
 }
 
+// parseCases reads what is known of a job's cases; nil when that is nothing, or not legible.
+func parseCases(text string) []CaseOutcome {
+	var cases []CaseOutcome
+	if text == "" || json.Unmarshal([]byte(text), &cases) != nil {
+		return nil
+	}
+	for i := range cases {
+		cases[i].Error.bound()
+	}
+	return cases
+}
+
 // The longest texts of an error, in bytes, as long as those that a worker takes out of a jail. In the list there is room for less.
 const (
 	maxMessage   = 8 << 10
@@ -105,6 +119,7 @@ func (e *Error) bound() {
 		return
 	}
 	e.Code = Code(shortened(string(e.Code), maxCode))
+	e.Limit = TimeLimit(shortened(string(e.Limit), maxCode))
 	e.Message = shortened(e.Message, maxMessage)
 	e.Type = shortened(e.Type, maxType)
 	e.SourceLine = shortened(e.SourceLine, maxSource)
@@ -160,7 +175,8 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 	usage.QueueMS = float64(c.started.Sub(c.created).Microseconds()) / 1000
 	j := &Job{
 		ID: c.id, Status: status, Result: o.Result, ExitCode: o.ExitCode, Stdout: o.Stdout, Stderr: o.Stderr, Error: o.Error, Truncated: o.Truncated,
-		Outputs: o.Outputs, Files: o.Files, Usage: &usage, Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
+		Outputs: o.Outputs, Files: o.Files, Usage: &usage, Cases: o.Cases, Summary: summary(o.Cases),
+		Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
 	}
 	if j.Files == nil {
 		j.Files = []ResultFile{}
@@ -173,6 +189,16 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 
 // encodeDocument returns the JSON of a job that has ended, and what is kept beside it: names and values of record fields.
 func encodeDocument(j *Job) (doc []byte, apart []any, err error) {
+	if j.Cases != nil {
+		// Never in the document: how far they were may stand in the record already.
+		text, err := encode(j.Cases)
+		if err != nil {
+			return nil, nil, err
+		}
+		small := *j
+		apart, small.Cases, small.Summary = append(apart, "cs", text), nil, nil
+		j = &small
+	}
 	if len(j.Stdout)+len(j.Stderr)+len(j.Result)+len(j.Outputs) > maxInline {
 		small := *j
 		if len(j.Stdout) > minApart {

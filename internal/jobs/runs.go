@@ -42,6 +42,15 @@ func (b *broker) finish(ctx context.Context, c *claim, end ending) (bool, error)
 	return err == nil && said&1 != 0, err
 }
 
+// progress notes how far a running job's cases are.
+func (b *broker) progress(ctx context.Context, c *claim, cases []byte) error {
+	l, ok := laneOf(c.id)
+	if !ok {
+		return ErrNotFound
+	}
+	return progressScript.Run(ctx, b.UniversalClient, []string{l.record(c.id)}, startOf(c), cases).Err()
+}
+
 // Why release gives a job back: its worker was lost with it, it has not begun, or its run was only broken off.
 const (
 	asLost    = "lost"

@@ -16,15 +16,18 @@ var luaFiles embed.FS
 // The scripts are the only writers of job records. Each documents its keys, arguments and answer in its first lines, and has before it
 // what it needs of the shared files.
 var (
-	submitScript  = script("submit")
-	pickScript    = script("pick")
-	finishScript  = script("finish")
-	releaseScript = script("takeback", "release")
-	sweepScript   = script("takeback", "sweep")
-	auditScript   = script("audit")
-	cancelScript  = script("cancel")
-	watchScript   = script("watch")
-	admitScript   = script("admit")
+	submitScript   = script("submit")
+	pickScript     = script("pick")
+	finishScript   = script("finish")
+	releaseScript  = script("takeback", "release")
+	sweepScript    = script("takeback", "sweep")
+	auditScript    = script("audit")
+	progressScript = script("progress")
+	followScript   = script("follow")
+	streamScript   = script("stream")
+	cancelScript   = script("cancel")
+	watchScript    = script("watch")
+	admitScript    = script("admit")
 )
 
 // What stands in Go, as Lua has it.

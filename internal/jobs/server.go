@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,10 @@ type ServerOptions struct {
 	// JobTimeout is the longest a script may run, which the Runner sees to. A run that is far beyond it is ended here. 0 is
 	// ten minutes.
 	JobTimeout time.Duration
+	// CasesTimeout is the longest that all cases of a job may take together, CasesBytes how much is kept of what they return, print and
+	// leave; 0 is a minute and 8 MiB.
+	CasesTimeout time.Duration
+	CasesBytes   int
 	// StopGrace is how long running jobs may go on after a stop; then they are killed and queued again. 0 is JobTimeout and
 	// five seconds more.
 	StopGrace time.Duration
@@ -81,6 +86,7 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 	if o.JobTimeout == 0 {
 		o.JobTimeout = 10 * time.Minute
 	}
+	o.CasesTimeout, o.CasesBytes = cmp.Or(o.CasesTimeout, time.Minute), cmp.Or(o.CasesBytes, 8<<20)
 	if o.StopGrace == 0 {
 		o.StopGrace = o.JobTimeout + 5*time.Second
 	}
@@ -94,7 +100,9 @@ func NewServer(rdb redis.UniversalClient, run Runner, o ServerOptions) (*Server,
 		return nil, fmt.Errorf("host name: %w", err)
 	}
 	self := Worker{ID: uuid.NewString(), Host: host, Slots: o.Concurrency, Since: time.Now().UTC(), Capabilities: o.Capabilities}
-	return &Server{o: o, broker: b, handler: newHandler(b, run, o.JobTimeout, o.Logger), log: o.Logger, self: self}, nil
+	h := newHandler(b, run, o.JobTimeout, o.Logger)
+	h.casesTimeout, h.casesBytes = o.CasesTimeout, o.CasesBytes
+	return &Server{o: o, broker: b, handler: h, log: o.Logger, self: self}, nil
 }
 
 // Run serves until ctx ends. Then it takes no more jobs, lets the running ones end for StopGrace, puts the rest back into the

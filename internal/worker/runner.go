@@ -38,8 +38,11 @@ func (r *Runner) Run(ctx context.Context, request *jobs.Request) (*jobs.Outcome,
 
 func jobOf(r *jobs.Request) jail.Job {
 	j := jail.Job{
-		Script: r.Script, Program: r.Mode == jobs.Program, Args: r.Args, Stdin: r.Stdin,
+		Script: r.Script, Program: r.Mode == jobs.Program, Patient: r.IsCase, Args: r.Args, Stdin: r.Stdin,
 		Timeout: time.Duration(r.Limits.TimeoutMS) * time.Millisecond, MemoryMB: r.Limits.MemoryMB,
+	}
+	if r.Began != nil {
+		j.Began = func(o *jail.Output) { r.Began(o) }
 	}
 	for _, f := range r.Files {
 		j.Files = append(j.Files, jail.File{Path: f.Path, Content: f.Content, Encoding: f.Encoding})
@@ -72,6 +75,12 @@ func outcomeOf(o jail.Outcome) *jobs.Outcome {
 	if f := o.Failure; f != nil {
 		out.Error = &jobs.Error{
 			Code: jobs.Code(f.Code), Message: f.Message, Type: f.Type, Line: f.Line, SourceLine: f.SourceLine, Traceback: f.Traceback,
+		}
+		if f.Code == jail.Timeout {
+			out.Error.Limit = jobs.LimitWall
+			if f.CPU {
+				out.Error.Limit = jobs.LimitCPU
+			}
 		}
 	}
 	return out

@@ -89,7 +89,7 @@ func Serve(ctx context.Context, cfg config.Worker, rdb redis.UniversalClient, re
 	runner := NewRunner(pool)
 	runner.seen = newMetrics(registry, pool)
 	server, err := jobs.NewServer(rdb, runner, jobs.ServerOptions{
-		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards,
+		Concurrency: cfg.Slots(), JobTimeout: cfg.JobTimeout, CasesTimeout: cfg.CasesTimeout, CasesBytes: cfg.CasesBytes, StopGrace: cfg.ShutdownGrace, Shards: cfg.QueueShards,
 		OutcomeBytes: cfg.ResultsBytes, Capabilities: enforced, Logger: log,
 	})
 	if err != nil {

@@ -49,6 +49,8 @@ func tables(t *testing.T, s *harness.Service) {
 	t.Run("files", func(t *testing.T) { testFiles(t, c) })
 	t.Run("files of every end", func(t *testing.T) { testFilesOfEveryEnd(t, c) })
 	t.Run("program mode", func(t *testing.T) { testProgramMode(t, c) })
+	t.Run("events", func(t *testing.T) { testEvents(t, c) })
+	t.Run("cases", func(t *testing.T) { testCases(t, c) })
 	t.Run("ends", func(t *testing.T) { testEnds(t, c) })
 	t.Run("wrong", func(t *testing.T) {
 		for _, w := range wrong {

@@ -26,7 +26,7 @@ if status == 'running' or status == 'queued' then
   end
   won = 1
   -- Redis lets a script that has begun to write go on when it is full: what frees memory comes first, where the outcome is small.
-  if ARGV[13] == '1' then redis.call('HDEL', rec, 'req') end
+  if ARGV[13] == '1' then redis.call('HDEL', rec, 'req', 'cs') end
   -- Queued: this worker was thought dead and the job given back. Its result is as good as the next one.
   if status == 'queued' then
     redis.call('LREM', KEYS[1], 0, ARGV[1])

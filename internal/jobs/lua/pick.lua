@@ -3,7 +3,8 @@
 -- ARGV: lease in s, the worker's channel or '', how many slots it has free, how many jobs have arrived on the channel, how long it may
 --   be believed to be there in s, 1 when the book was made anew a moment ago
 -- Returns what it has found, first:
---   {'job', asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more}
+--   {'job', asynq's message, id, pending list, created, started, attempt, request, client, how many of the lists have more, 1 when
+--   somebody watches}
 --   {'none', now, how many jobs are on their way to the worker, 0} when nothing waits
 --   {'full', now, how many, 0} without looking, when they take all of its slots
 --   {'kept', now, how many, microseconds} when what waits is not to have a slot yet: it is kept for another share for so long at most
@@ -51,7 +52,7 @@ local function take(a)
   local id = next_of(a)
   if not id then return end
   local rec = record_of(id)
-  local f = redis.pcall('HMGET', rec, 'p', 'c', 'n', 'req', 'cl') -- an error where the key is not a record's
+  local f = redis.pcall('HMGET', rec, 'p', 'c', 'n', 'req', 'cl', 'live') -- an error where the key is not a record's
   local pending = out_of_queue(id, f[1])
   if not pending then return end
   local q = queue_of(pending)
@@ -76,7 +77,7 @@ local function take(a)
   elseif channel ~= '' then
     redis.call('ZREM', KEYS[2], channel)
   end
-  return {'job', msg, id, pending, f[2] or '', started, attempt, f[4] or '', f[5] or '', more}
+  return {'job', msg, id, pending, f[2] or '', started, attempt, f[4] or '', f[5] or '', more, f[6] and 1 or 0}
 end
 
 -- The first share in turn that may have the slot. Those that may not say how long it is kept.

@@ -5,9 +5,10 @@
 --       s status, c created, st started, fin finished (unix microseconds by Redis' clock), n attempts, x times lost,
 --       p pending list it is queued on, req request, len its length, reply channels to tell, cl client, sh its share, fp fingerprint,
 --       ttl seconds,
---       cancel asked for, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
---       stdout, stderr and result
---   safepy:{<lane>}:recent    job ids by creation, for listing
+--       cancel asked for, live somebody watches, ec/em error code and message, doc the final job document, out/err/res what is too long for it:
+--       stdout, stderr and result; cs its cases, those that have ended by now while it runs
+--   safepy:{<lane>}:live:<id>:<attempt>:out|err|cases   what a run has written by now, while somebody watches
+--   safepy:{<lane>}:recent job ids by creation, for listing
 -- Without a cluster there are besides
 --   safepy:bell               the wake-up list: tokens that wake workers, each the pending list that a job is in
 --   safepy:free               the list of free workers, that have found nothing waiting: their channels by how many slots they have free
@@ -45,7 +46,7 @@ end
 -- The bytes of the request are no longer on the books: a is its share's account.
 local function forget_request(a, rec, ttl, bytes)
   note_bytes(a, -length_of(bytes))
-  redis.call('HDEL', rec, 'req', 'reply', 'cancel')
+  redis.call('HDEL', rec, 'req', 'reply', 'cancel', 'live')
   redis.call('EXPIRE', rec, seconds_to_live(ttl))
 end
 
