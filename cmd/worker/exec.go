@@ -52,7 +52,8 @@ func execute(ctx context.Context, cfg config.Worker, words []string, stdin io.Re
 			Result   json.RawMessage `json:"result"`
 			Stdout   string          `json:"stdout"`
 			ExitCode *int            `json:"exit_code,omitempty"`
-		}{outcome.Result, outcome.Stdout, outcome.ExitCode})
+			Outputs  json.RawMessage `json:"outputs,omitempty"`
+		}{outcome.Result, outcome.Stdout, outcome.ExitCode, outcome.Outputs})
 		if err == nil && outcome.ExitCode != nil && *outcome.ExitCode != 0 {
 			return errScriptFailed
 		}
@@ -64,8 +65,9 @@ func execute(ctx context.Context, cfg config.Worker, words []string, stdin io.Re
 		Stdout string `json:"stdout"`
 		Stderr string `json:"stderr"`
 		// As above.
-		ExitCode *int `json:"exit_code,omitempty"`
-	}{outcome.Error.Message, (*failure)(outcome.Error), outcome.Stdout, outcome.Stderr, outcome.ExitCode})
+		ExitCode *int            `json:"exit_code,omitempty"`
+		Outputs  json.RawMessage `json:"outputs,omitempty"`
+	}{outcome.Error.Message, (*failure)(outcome.Error), outcome.Stdout, outcome.Stderr, outcome.ExitCode, outcome.Outputs})
 	if err != nil {
 		return err
 	}

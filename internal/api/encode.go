@@ -19,7 +19,7 @@ func encodeDocument(b []byte, document any) ([]byte, error) {
 	case executed:
 		b, err = d.appendTo(b)
 	case *jobs.Job:
-		if len(d.Stdout)+len(d.Stderr)+len(d.Result) <= largeText {
+		if len(d.Stdout)+len(d.Stderr)+len(d.Result)+len(d.Outputs) <= largeText {
 			b, err = appendValue(b, d)
 		} else {
 			b, err = appendJob(b, d)
@@ -68,9 +68,9 @@ func (e errorBody) appendTo(b []byte) ([]byte, error) {
 // appendJob encodes a job without its long fields and puts them where their empty ones stand, right after id and status. Both
 // are plain words of ours, so that the first of them found are they.
 func appendJob(b []byte, j *jobs.Job) ([]byte, error) {
-	const empty = `"result":null,"stdout":"","stderr":""`
+	const empty = `"result":null,"stdout":"","stderr":"","outputs":null`
 	small := *j
-	small.Result, small.Stdout, small.Stderr = nil, "", ""
+	small.Result, small.Stdout, small.Stderr, small.Outputs = nil, "", "", nil
 	encoded, err := appendValue(nil, &small)
 	if err != nil {
 		return nil, err
@@ -82,6 +82,9 @@ func appendJob(b []byte, j *jobs.Job) ([]byte, error) {
 	}
 	b = appendString(append(b, `,"stdout":`...), j.Stdout)
 	b = appendString(append(b, `,"stderr":`...), j.Stderr)
+	if b, err = appendResult(append(b, `,"outputs":`...), j.Outputs, j.ResultChecked); err != nil {
+		return nil, err
+	}
 	return append(b, tail...), nil
 }
 

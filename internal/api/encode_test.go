@@ -72,7 +72,7 @@ func TestDocumentsReadAsEncodingJSONWritesThem(t *testing.T) {
 		for _, stdout := range texts {
 			for _, stderr := range texts {
 				job := &jobs.Job{
-					ID: "job-1", Status: jobs.Failed, Result: raw, Stdout: stdout, Stderr: stderr, Files: []jobs.ResultFile{{Path: "a", Content: &trap}},
+					ID: "job-1", Status: jobs.Failed, Result: raw, Stdout: stdout, Stderr: stderr, Outputs: raw, Files: []jobs.ResultFile{{Path: "a", Content: &trap}},
 					Error: &jobs.Error{Code: jobs.Exception, Message: trap}, Usage: &jobs.Usage{WallMS: 1.5}, CreatedAt: at, StartedAt: &at, Client: "ann",
 				}
 				small := executed{Result: raw, Stdout: stdout}

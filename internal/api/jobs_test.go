@@ -14,7 +14,8 @@ import (
 func TestSubmitAnswersAtOnce(t *testing.T) {
 	s := serve(t)
 	a := s.do("POST", "/jobs", script("endless")).want(202)
-	want := `{"id":"job-1","status":"queued","result":null,"stdout":"","stderr":"","error":null,"truncated":{"stdout":false,"stderr":false,"files":false},"files":[],"usage":null,"attempts":0,"created_at":"1970-01-01T00:00:01Z","started_at":null,"finished_at":null}`
+	want := `{"id":"job-1","status":"queued","result":null,"stdout":"","stderr":"","outputs":[],"exit_code":null,"error":null,` +
+		`"truncated":{"stdout":false,"stderr":false,"files":false,"outputs":false},"files":[],"usage":null,"attempts":0,"created_at":"1970-01-01T00:00:01Z","started_at":null,"finished_at":null}`
 	if got := compact(t, a.body); got != want {
 		t.Errorf("job %s\nwant %s", got, want)
 	}

@@ -62,7 +62,7 @@ func (q *fakeQueue) Submit(_ context.Context, r *jobs.Request, o jobs.SubmitOpti
 	q.order = append(q.order, id)
 	q.requests, q.options = append(q.requests, r), append(q.options, o)
 	q.byKey[o.Client+"/"+o.IdempotencyKey] = id
-	q.jobs[id] = &jobs.Job{ID: id, Status: jobs.Queued, Client: o.Client, CreatedAt: time.Unix(1, 0).UTC(), Files: []jobs.ResultFile{}}
+	q.jobs[id] = &jobs.Job{ID: id, Status: jobs.Queued, Client: o.Client, CreatedAt: time.Unix(1, 0).UTC(), Outputs: []byte("[]"), Files: []jobs.ResultFile{}}
 	q.bells[id] = make(chan struct{})
 	if outcome, ok := q.outcomes[r.Script]; ok {
 		q.end(id, outcome)

@@ -45,26 +45,28 @@ type API struct {
 // Worker is the settings of the process that runs scripts.
 type Worker struct {
 	Service
-	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"0" help:"scripts run at the same time; 0 is one per core"`
-	Addr           string        `env:"WORKER_ADDR" envDefault:":8081" standalone:"-" help:"address to serve the worker's health and metrics on"`
-	Jail           string        `env:"JAIL" image:"-" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
-	JailIsolation  string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log; process: no namespaces, even where there are some"`
-	JailSharedUID  string        `env:"JAIL_SHARED_UID" envDefault:"refuse" help:"a worker that is not root gives jobs at level process its own uid; refuse: do not start then; accept: start, with a job's filter alone between it and the worker's files, processes and Redis"`
-	JailCgroup     string        `env:"JAIL_CGROUP" envDefault:"auto" help:"required: refuse to start unless cgroups bound memory, swap, processes and processor time; auto: as far as this host allows, said in the log; off: none"`
-	JailPython     string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
-	JailPreload    Names         `env:"JAIL_PRELOAD" envDefault:"auto" image:"-" help:"libraries imported before a job arrives; auto: numpy, pandas, matplotlib, scipy, openpyxl, tabulate, lxml and PIL, those that are installed; python3-NAME: that of Debian's package, if installed; empty preloads nothing"`
-	JailChroot     string        `env:"JAIL_CHROOT" image:"-" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
-	JailMaxJobs    int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs; until the next one is warm it serves up to twice as many"`
-	JailMaxAge     time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
-	JailSpare      int           `env:"JAIL_SPARE" envDefault:"1" help:"warm jails of each kind beyond the slots, so that a job right behind another need not wait for the next process; 0 saves their memory"`
-	JobDiskMB      int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
-	JobThreads     int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
-	JobResultBytes int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
-	JobFiles       int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
-	JobFilesBytes  int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
-	CasesTimeout   time.Duration `env:"CASES_TIMEOUT" envDefault:"60s" help:"longest time that all cases of a job may take together; each has JOB_TIMEOUT"`
-	CasesBytes     int           `env:"CASES_BYTES" envDefault:"8388608" help:"results, output and files that are kept of all cases of a job together, in bytes; the rest is cut"`
-	DeniedNames    Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
+	Concurrency     int           `env:"WORKER_CONCURRENCY" envDefault:"0" help:"scripts run at the same time; 0 is one per core"`
+	Addr            string        `env:"WORKER_ADDR" envDefault:":8081" standalone:"-" help:"address to serve the worker's health and metrics on"`
+	Jail            string        `env:"JAIL" image:"-" envDefault:"auto" help:"auto, nsjail or bubblewrap; auto takes nsjail where it is installed"`
+	JailIsolation   string        `env:"JAIL_ISOLATION" envDefault:"namespaces" help:"namespaces: refuse to start with less; auto: the strongest this host allows, said in the log; process: no namespaces, even where there are some"`
+	JailSharedUID   string        `env:"JAIL_SHARED_UID" envDefault:"refuse" help:"a worker that is not root gives jobs at level process its own uid; refuse: do not start then; accept: start, with a job's filter alone between it and the worker's files, processes and Redis"`
+	JailCgroup      string        `env:"JAIL_CGROUP" envDefault:"auto" help:"required: refuse to start unless cgroups bound memory, swap, processes and processor time; auto: as far as this host allows, said in the log; off: none"`
+	JailPython      string        `env:"JAIL_PYTHON" envDefault:"/usr/bin/python3" help:"the Python that runs scripts, an absolute path"`
+	JailPreload     Names         `env:"JAIL_PRELOAD" envDefault:"auto" image:"-" help:"libraries imported before a job arrives; auto: numpy, pandas, matplotlib, scipy, openpyxl, tabulate, lxml and PIL, those that are installed; python3-NAME: that of Debian's package, if installed; empty preloads nothing"`
+	JailChroot      string        `env:"JAIL_CHROOT" image:"-" help:"a directory with Python and its libraries, which jobs are confined to where no namespaces can be made; the images have one"`
+	JailMaxJobs     int           `env:"JAIL_MAX_JOBS" envDefault:"1000" help:"a warm jail is replaced after so many jobs; until the next one is warm it serves up to twice as many"`
+	JailMaxAge      time.Duration `env:"JAIL_MAX_AGE" envDefault:"30m" help:"a warm jail is replaced after so long"`
+	JailSpare       int           `env:"JAIL_SPARE" envDefault:"1" help:"warm jails of each kind beyond the slots, so that a job right behind another need not wait for the next process; 0 saves their memory"`
+	JobDiskMB       int           `env:"JOB_DISK_MB" envDefault:"64" help:"size of a job's working directory, in MB (2^20 bytes)"`
+	JobThreads      int           `env:"JOB_THREADS" envDefault:"16" help:"threads a script may have"`
+	JobResultBytes  int           `env:"JOB_RESULT_BYTES" envDefault:"8388608" help:"longest result accepted, in bytes of JSON"`
+	JobFiles        int           `env:"JOB_FILES" envDefault:"32" help:"files that a job made or changed and that are handed back with it, at most 1000; others are named"`
+	JobFilesBytes   int           `env:"JOB_FILES_BYTES" envDefault:"4194304" help:"size of those files together; one that does not fit is named"`
+	JobOutputs      int           `env:"JOB_OUTPUTS" envDefault:"32" help:"figures and other values that a job displays and that are kept, at most 1000; others are counted"`
+	JobOutputsBytes int           `env:"JOB_OUTPUTS_BYTES" envDefault:"8388608" help:"size of those together, in bytes of JSON, pictures being base64; one that does not fit is counted"`
+	CasesTimeout    time.Duration `env:"CASES_TIMEOUT" envDefault:"60s" help:"longest time that all cases of a job may take together; each has JOB_TIMEOUT"`
+	CasesBytes      int           `env:"CASES_BYTES" envDefault:"8388608" help:"results, output and files that are kept of all cases of a job together, in bytes; the rest is cut"`
+	DeniedNames     Names         `env:"DENIED_NAMES" envDefault:"subprocess,os,sys,eval,exec" help:"imports and calls that are refused before a script runs; empty refuses none: the jail is the wall"`
 	// Ordinary programs begin with import sys.
 	ProgramDeniedNames Names `env:"PROGRAM_DENIED_NAMES" help:"imports and calls that are refused before a script in mode program runs; empty refuses none"`
 }

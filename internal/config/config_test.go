@@ -44,7 +44,8 @@ func TestDefaults(t *testing.T) {
 		Service: service, Addr: ":8081", Jail: "auto", JailIsolation: "namespaces", JailSharedUID: "refuse",
 		JailCgroup: "auto", JailPython: "/usr/bin/python3",
 		JailPreload: Names{"auto"}, JailMaxJobs: 1000, JailMaxAge: 30 * time.Minute, JailSpare: 1, JobDiskMB: 64, JobThreads: 16,
-		JobResultBytes: 8 << 20, JobFiles: 32, JobFilesBytes: 4 << 20, DeniedNames: Names{"subprocess", "os", "sys", "eval", "exec"},
+		JobResultBytes: 8 << 20, JobFiles: 32, JobFilesBytes: 4 << 20, JobOutputs: 32, JobOutputsBytes: 8 << 20,
+		DeniedNames:  Names{"subprocess", "os", "sys", "eval", "exec"},
 		CasesTimeout: time.Minute, CasesBytes: 8 << 20,
 	}
 	if !reflect.DeepEqual(worker, wantWorker) {

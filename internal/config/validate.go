@@ -89,6 +89,8 @@ func (w *Worker) validateOwn() error {
 		between("JOB_RESULT_BYTES", w.JobResultBytes, 2, 1<<28),
 		between("JOB_FILES", w.JobFiles, 1, 1000),
 		between("JOB_FILES_BYTES", w.JobFilesBytes, 1, 1<<28),
+		between("JOB_OUTPUTS", w.JobOutputs, 1, 1000),
+		between("JOB_OUTPUTS_BYTES", w.JobOutputsBytes, 1, 1<<28),
 		atLeast("CASES_TIMEOUT", w.CasesTimeout, time.Second),
 		between("CASES_BYTES", w.CasesBytes, 1<<10, 1<<28),
 		checkNames("JAIL_PRELOAD", modulesOf(w.JailPreload)),

@@ -22,6 +22,8 @@ type header struct {
 	Unnamed int `json:"unnamed"`
 	// ExitCode is a program's.
 	ExitCode *int `json:"exit_code"`
+	// DroppedOutputs is how many were one too many, or did not fit.
+	DroppedOutputs int `json:"dropped_outputs"`
 }
 
 const (
@@ -83,13 +85,15 @@ func parse(sent []byte, l Limits) (Outcome, bool) {
 	if len(sent) < 2 || sent[0] != 'w' {
 		return Outcome{}, false
 	}
-	line, result, found := bytes.Cut(sent[1:], []byte("\n"))
+	shown, answer := l.outputs(sent[1:])
+	line, result, found := bytes.Cut(answer, []byte("\n"))
 	var h header
 	// A byte that is no UTF-8 would become three.
 	if !found || len(line) > l.maxHeader() || !utf8.Valid(line) || json.Unmarshal(line, &h) != nil {
 		return Outcome{}, false
 	}
 	o := Outcome{UnnamedFiles: min(max(h.Unnamed, 0), maxUnnamed)}
+	o.Outputs, o.DroppedOutputs = shown.array(), shown.droppedAtLeast(h.DroppedOutputs)
 	if code := h.ExitCode; code != nil && *code >= 0 && *code <= 255 {
 		o.ExitCode = code
 	}

@@ -16,7 +16,7 @@ var runnerFiles embed.FS
 // runnerModules in the order in which they import one another; boot.py receives them.
 var runnerModules = []string{
 	"linux", "memory", "denied", "modules", "convert", "keys", "columns", "encode", "installed", "hints", "report", "walls", "files",
-	"holder", "machine",
+	"display", "figures", "notebook", "holder", "machine",
 	"streams", "ending", "script", "job", "libraries", "rehearse", "server",
 }
 

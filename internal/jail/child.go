@@ -49,7 +49,7 @@ func newChild(l Limits) (c *child, theirs []int, err error) {
 	flood := int64(l.OutputBytes) * FloodFactor
 	c.stdout = startReader(ours[1], l.OutputBytes, flood, c.flooded, nil)
 	c.stderr = startReader(ours[2], l.OutputBytes, flood, c.flooded, nil)
-	keep := l.ResultBytes + l.maxHeader() + traceSlack
+	keep := l.maxOutputs() + l.ResultBytes + l.maxHeader() + traceSlack
 	c.result = startReader(ours[4], keep, int64(keep), c.flooded, c.sandboxed)
 	return c, theirs, nil
 }

@@ -100,6 +100,8 @@ type Limits struct {
 	ResultBytes int
 	// Files is how many files are handed back, at most MaxFiles, and FilesBytes how large they are together: 32, 4 MiB.
 	Files, FilesBytes int
+	// Outputs is how many MIME bundles of what a script displays are kept, and OutputsBytes how long they are together as JSON: 32, 8 MiB.
+	Outputs, OutputsBytes int
 	// OpenFiles is RLIMIT_NOFILE: 256.
 	OpenFiles int
 }
@@ -130,6 +132,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Limits.ResultBytes, 8<<20)
 	setDefault(&c.Limits.Files, 32)
 	setDefault(&c.Limits.FilesBytes, 4<<20)
+	setDefault(&c.Limits.Outputs, 32)
+	setDefault(&c.Limits.OutputsBytes, 8<<20)
 	setDefault(&c.Limits.OpenFiles, 256)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

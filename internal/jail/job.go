@@ -106,7 +106,11 @@ type Outcome struct {
 	// Files are those that the script made or changed, by path; UnnamedFiles is how many more there are at least.
 	Files        []File
 	UnnamedFiles int
-	Usage        Usage
+	// Outputs is what the script displayed, a JSON array of Jupyter's MIME bundles, empty for none; DroppedOutputs is how many more there
+	// were at least.
+	Outputs        json.RawMessage
+	DroppedOutputs int
+	Usage          Usage
 }
 
 // Usage is what the worker saw a job take.

@@ -215,7 +215,7 @@ func (p *plan) settings(s launch.Spec, w wanted) settings {
 		Seccomp: p.filter, Denied: append([]string{}, p.denied...),
 		ProgramDenied: append([]string{}, p.programDenied...), ResultBytes: l.ResultBytes,
 		Limits: map[string]int{"threads": l.Threads, "disk_mb": l.DiskMB, "disk_files": l.diskNames(), "open_files": l.OpenFiles},
-		Files:  l.Files, FilesBytes: l.FilesBytes,
+		Files:  l.Files, FilesBytes: l.FilesBytes, Outputs: l.Outputs, OutputsBytes: l.OutputsBytes,
 	}
 	set.Machine, set.MemoryMB = p.machine, l.MemoryMB
 	switch {

@@ -89,8 +89,10 @@ func (v *server) run(ctx context.Context, j Job) (o Outcome, reap func() error, 
 		seen.ranOut = seen.ranOut || v.cgroup.RanOut()
 		var own bool
 		if o, own = claimed(seen, c.result.bytes()); !own {
+			shown, rest := limits.outputs(c.result.bytes()[1:]) // its first byte has come, or there would be no job
+			o.Outputs, o.DroppedOutputs = shown.array(), shown.droppedAtLeast(0)
 			if o.ExitCode = exitCode(seen, j); o.ExitCode == nil {
-				o.Failure = failed(seen, c.result.bytes(), j)
+				o.Failure = failed(seen, rest, j)
 			}
 			o.Files, o.UnnamedFiles = v.collect(&seen, j.Files)
 		}

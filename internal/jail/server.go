@@ -47,6 +47,9 @@ type settings struct {
 	Limits     map[string]int `json:"limits"`
 	Files      int            `json:"files"`
 	FilesBytes int            `json:"files_bytes"`
+	// Outputs and OutputsBytes bound what a job displays.
+	Outputs      int `json:"outputs"`
+	OutputsBytes int `json:"outputs_bytes"`
 }
 
 // server is one jail and the fork server in it. Its methods are for one goroutine at a time; one job at a time runs in it.

@@ -48,7 +48,9 @@ type CaseOutcome struct {
 	// Truncated is there where something is missing.
 	Truncated *CaseTruncated `json:"truncated,omitempty"`
 	Files     []ResultFile   `json:"files,omitempty"`
-	Usage     *Usage         `json:"usage"`
+	// Outputs as in Job, where there are some.
+	Outputs json.RawMessage `json:"outputs,omitempty"`
+	Usage   *Usage          `json:"usage"`
 }
 
 // CaseTruncated says what is not whole: for the limits of one job, or since all cases together had more than is kept.

@@ -113,7 +113,7 @@ func (r *Request) only(i int) *Request {
 func judged(c *Case, o *Outcome) CaseOutcome {
 	out := CaseOutcome{
 		Name: c.Name, Status: CaseCompleted, Result: o.Result, ExitCode: o.ExitCode, Stdout: o.Stdout, Stderr: o.Stderr, Error: o.Error,
-		Files: o.Files, Usage: &o.Usage,
+		Files: o.Files, Outputs: o.Outputs, Usage: &o.Usage,
 	}
 	if o.Truncated != (Truncated{}) {
 		out.Truncated = &CaseTruncated{Truncated: o.Truncated}
@@ -202,6 +202,9 @@ func (r *casesRun) fit(c *CaseOutcome) {
 			r.room -= len(*s.text)
 			s.cut(cut())
 		}
+	}
+	if !take(len(c.Outputs)) {
+		c.Outputs, cut().Outputs = nil, true
 	}
 	for i := range c.Files {
 		f := &c.Files[i]

@@ -153,13 +153,17 @@ type Error struct {
 	Traceback string `json:"traceback,omitempty"`
 }
 
-// Truncated says which streams were longer than what is kept of them, and whether there are files that are not handed back.
+// Truncated says which streams were longer than what is kept of them, and whether there are files and outputs that are not handed back.
 type Truncated struct {
 	Stdout bool `json:"stdout"`
 	Stderr bool `json:"stderr"`
 	Files  bool `json:"files"`
+	// Outputs says that something which the script displayed is not among the outputs.
+	Outputs bool `json:"outputs"`
 	// UnnamedFiles is how many of those are not even named, at least.
 	UnnamedFiles int `json:"unnamed_files,omitempty"`
+	// DroppedOutputs is how many outputs are left out, at least.
+	DroppedOutputs int `json:"dropped_outputs,omitempty"`
 }
 
 // Usage is what a job cost, as the worker observed it.
@@ -176,13 +180,15 @@ type Outcome struct {
 	// Result is valid JSON, or empty when Error is set.
 	Result json.RawMessage `json:"result,omitempty"`
 	// ExitCode is a program's, where it ended by itself.
-	ExitCode  *int         `json:"exit_code,omitempty"`
-	Stdout    string       `json:"stdout"`
-	Stderr    string       `json:"stderr"`
-	Truncated Truncated    `json:"truncated"`
-	Files     []ResultFile `json:"files,omitempty"`
-	Error     *Error       `json:"error,omitempty"`
-	Usage     Usage        `json:"usage"`
+	ExitCode *int   `json:"exit_code,omitempty"`
+	Stdout   string `json:"stdout"`
+	Stderr   string `json:"stderr"`
+	// Outputs is a JSON array of Jupyter's MIME bundles, what the script displayed in its order; empty means none.
+	Outputs   json.RawMessage `json:"outputs,omitempty"`
+	Truncated Truncated       `json:"truncated"`
+	Files     []ResultFile    `json:"files,omitempty"`
+	Error     *Error          `json:"error,omitempty"`
+	Usage     Usage           `json:"usage"`
 	// Cases are there where the request has some.
 	Cases []CaseOutcome `json:"cases,omitempty"`
 }
@@ -194,6 +200,7 @@ type Job struct {
 	Result     json.RawMessage `json:"result"`
 	Stdout     string          `json:"stdout"`
 	Stderr     string          `json:"stderr"`
+	Outputs    json.RawMessage `json:"outputs"`
 	ExitCode   *int            `json:"exit_code"`
 	Error      *Error          `json:"error"`
 	Truncated  Truncated       `json:"truncated"`

@@ -183,7 +183,7 @@ func (q *Queue) sent(caller context.Context, id string, l lane, p Priority, s *s
 		if s.created == nil {
 			return q.Get(caller, id)
 		}
-		return &Job{ID: id, Status: Queued, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
+		return &Job{ID: id, Status: Queued, Outputs: noOutputs, Files: []ResultFile{}, CreatedAt: *s.created, Client: o.Client}, nil
 	case known && s.known != s.fingerprint:
 		return nil, ErrIdempotencyMismatch
 	case known:

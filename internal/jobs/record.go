@@ -14,16 +14,19 @@ import (
 // megabytes, and the error.
 var (
 	summaryFields = []string{"s", "c", "st", "fin", "n", "cl"}
-	recordFields  = append(append([]string{}, summaryFields...), "ec", "em", "doc", "out", "err", "res", "cs")
+	recordFields  = append(append([]string{}, summaryFields...), "ec", "em", "doc", "out", "err", "res", "cs", "outs")
 )
 
-// maxInline is how long stdout, stderr and result may be together to be parts of the document, and with it of the message that
-// tells of the job's end. Beyond it those longer than minApart become fields of their own: text as it was written, a result as
+// maxInline is how long stdout, stderr, result and outputs may be together to be parts of the document, and with it of the message that
+// tells of the job's end. Beyond it those longer than minApart become fields of their own: text as it was written, the others as
 // compact JSON. Reading 1 MiB out of a JSON document and encoding it again cost more than running the script that wrote it.
 const (
 	maxInline = 8 << 10
 	minApart  = 2 << 10
 )
+
+// noOutputs is what a document has where nothing was displayed. Nobody writes to it.
+var noOutputs = json.RawMessage("[]")
 
 // unreadable is the error of a job whose record says that it has ended, and not legibly how.
 var unreadable = Error{Code: Internal, Message: "the outcome of this job cannot be read any more"}
@@ -49,16 +52,19 @@ func parseRecord(id string, values []any) *Job {
 			if v[11] != "" {
 				j.Result = json.RawMessage(v[11])
 			}
+			if v[13] != "" {
+				j.Outputs = json.RawMessage(v[13])
+			}
 			return j
 		}
 		failure := unreadable
 		return &Job{
-			ID: id, Status: Failed, Error: &failure, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
+			ID: id, Status: Failed, Error: &failure, Outputs: noOutputs, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
 			CreatedAt: created(v[1]), StartedAt: micros(v[2]), FinishedAt: micros(v[3]),
 		}
 	}
 	j := &Job{
-		ID: id, Status: status, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
+		ID: id, Status: status, Outputs: noOutputs, Files: []ResultFile{}, Client: v[5], Attempts: attempts,
 		CreatedAt: created(v[1]), StartedAt: micros(v[2]), FinishedAt: micros(v[3]), Cases: cases, Summary: summary(cases),
 	}
 	if v[6] != "" {
@@ -77,6 +83,9 @@ func parseDocument(doc, id, client string) *Job {
 	j.Client, j.ResultChecked = client, true
 	if j.Files == nil {
 		j.Files = []ResultFile{}
+	}
+	if len(j.Outputs) == 0 || j.Outputs[0] != '[' {
+		j.Outputs = noOutputs
 	}
 	j.Error.bound()
 	return j
@@ -166,10 +175,14 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 	usage.QueueMS = float64(c.started.Sub(c.created).Microseconds()) / 1000
 	j := &Job{
 		ID: c.id, Status: status, Result: o.Result, ExitCode: o.ExitCode, Stdout: o.Stdout, Stderr: o.Stderr, Error: o.Error, Truncated: o.Truncated,
-		Files: o.Files, Usage: &usage, Cases: o.Cases, Summary: summary(o.Cases), Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
+		Outputs: o.Outputs, Files: o.Files, Usage: &usage, Cases: o.Cases, Summary: summary(o.Cases),
+		Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
 	}
 	if j.Files == nil {
 		j.Files = []ResultFile{}
+	}
+	if len(j.Outputs) == 0 {
+		j.Outputs = noOutputs
 	}
 	return j
 }
@@ -186,7 +199,7 @@ func encodeDocument(j *Job) (doc []byte, apart []any, err error) {
 		apart, small.Cases, small.Summary = append(apart, "cs", text), nil, nil
 		j = &small
 	}
-	if len(j.Stdout)+len(j.Stderr)+len(j.Result) > maxInline {
+	if len(j.Stdout)+len(j.Stderr)+len(j.Result)+len(j.Outputs) > maxInline {
 		small := *j
 		if len(j.Stdout) > minApart {
 			apart, small.Stdout = append(apart, "out", characters(j.Stdout)), ""
@@ -201,6 +214,9 @@ func encodeDocument(j *Job) (doc []byte, apart []any, err error) {
 				return nil, nil, err
 			}
 			apart, small.Result = append(apart, "res", compact.Bytes()), nil
+		}
+		if len(j.Outputs) > minApart { // compact as they come out of a jail
+			apart, small.Outputs = append(apart, "outs", []byte(j.Outputs)), noOutputs
 		}
 		j = &small
 	}

@@ -33,14 +33,16 @@ type wall struct {
 
 // limits are a job's where its request does not ask for less.
 type limits struct {
-	TimeoutMS   int64 `json:"timeout_ms"`
-	MemoryMB    int   `json:"memory_mb"`
-	DiskMB      int   `json:"disk_mb"`
-	Threads     int   `json:"threads"`
-	OutputBytes int   `json:"output_bytes"`
-	ResultBytes int   `json:"result_bytes"`
-	Files       int   `json:"files"`
-	FilesBytes  int   `json:"files_bytes"`
+	TimeoutMS    int64 `json:"timeout_ms"`
+	MemoryMB     int   `json:"memory_mb"`
+	DiskMB       int   `json:"disk_mb"`
+	Threads      int   `json:"threads"`
+	OutputBytes  int   `json:"output_bytes"`
+	ResultBytes  int   `json:"result_bytes"`
+	Files        int   `json:"files"`
+	FilesBytes   int   `json:"files_bytes"`
+	Outputs      int   `json:"outputs"`
+	OutputsBytes int   `json:"outputs_bytes"`
 }
 
 func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawMessage, error) {
@@ -58,6 +60,7 @@ func describe(cfg config.Worker, pool *jail.Pool, proven []jail.Wall) (json.RawM
 		Limits: limits{
 			TimeoutMS: cfg.JobTimeout.Milliseconds(), MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
 			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
+			Outputs: cfg.JobOutputs, OutputsBytes: cfg.JobOutputsBytes,
 		},
 		Denied: append([]string{}, cfg.DeniedNames...), ProgramDenied: append([]string{}, cfg.ProgramDeniedNames...),
 	}

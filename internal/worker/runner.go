@@ -53,7 +53,11 @@ func jobOf(r *jobs.Request) jail.Job {
 func outcomeOf(o jail.Outcome) *jobs.Outcome {
 	out := &jobs.Outcome{
 		Result: json.RawMessage(o.Result), ExitCode: o.ExitCode, Stdout: o.Stdout.Text, Stderr: o.Stderr.Text,
-		Truncated: jobs.Truncated{Stdout: o.Stdout.Cut, Stderr: o.Stderr.Cut, Files: o.UnnamedFiles > 0, UnnamedFiles: o.UnnamedFiles},
+		Outputs: o.Outputs,
+		Truncated: jobs.Truncated{
+			Stdout: o.Stdout.Cut, Stderr: o.Stderr.Cut, Files: o.UnnamedFiles > 0, UnnamedFiles: o.UnnamedFiles,
+			Outputs: o.DroppedOutputs > 0, DroppedOutputs: o.DroppedOutputs,
+		},
 		Usage: jobs.Usage{
 			SetupMS: milliseconds(o.Usage.Setup), WallMS: milliseconds(o.Usage.Wall), CPUMS: milliseconds(o.Usage.CPU),
 			MemoryPeakBytes: o.Usage.MemoryPeakBytes,

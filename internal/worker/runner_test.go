@@ -76,7 +76,11 @@ func TestFailuresKeepTheirCode(t *testing.T) {
 	} {
 		got := outcomeOf(jail.Outcome{Failure: &jail.Failure{Code: from, Message: "m", Type: "T", Line: 3, SourceLine: "s",
 			Traceback: "t"}}).Error
-		if want := (jobs.Error{Code: want, Message: "m", Type: "T", Line: 3, SourceLine: "s", Traceback: "t"}); got == nil || *got != want {
+		limit := jobs.TimeLimit("")
+		if want == jobs.Timeout {
+			limit = jobs.LimitWall
+		}
+		if want := (jobs.Error{Code: want, Limit: limit, Message: "m", Type: "T", Line: 3, SourceLine: "s", Traceback: "t"}); got == nil || *got != want {
 			t.Errorf("%s: %+v", from, got)
 		}
 	}

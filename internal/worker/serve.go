@@ -38,6 +38,7 @@ func jailConfig(cfg config.Worker, log *slog.Logger) jail.Config {
 		Limits: jail.Limits{
 			Timeout: cfg.JobTimeout, MemoryMB: cfg.JobMemoryMB, DiskMB: cfg.JobDiskMB, Threads: cfg.JobThreads,
 			OutputBytes: cfg.JobOutputBytes, ResultBytes: cfg.JobResultBytes, Files: cfg.JobFiles, FilesBytes: cfg.JobFilesBytes,
+			Outputs: cfg.JobOutputs, OutputsBytes: cfg.JobOutputsBytes,
 		},
 	}
 	if cfg.Jail != "auto" {

@@ -36,6 +36,7 @@ type Description struct {
 // free is what scripts and their senders fill as they like.
 var free = []string{
 	"$.body.args.**", "$.body.result.**", "$.body.cases[*].args.**", "$.body.cases[*].result.**", "$.body.cases[*].expect.result.**", "$.body.jobs[*].args.**", "$.body.jobs[*].result.**", "$.body.jobs[*].cases[*].result.**",
+	"$.body.outputs[*].data.**", "$.body.outputs[*].metadata.**", "$.body.cases[*].outputs[*].**", "$.body.jobs[*].outputs[*].**",
 	"$.body.workers[*].capabilities.cgroups.**", "$.body.workers[*].capabilities.limits.**",
 	"$.body.workers[*].capabilities.versions.**", "$.body.workers[*].capabilities.distributions.**",
 	// The description itself has a specification of its own, to which TestDocument holds it.

@@ -8,6 +8,9 @@ libraries loads the libraries that scripts use, with the parts and caches that t
 rehearse  small trusted work that pays a child's page faults before anyone waits
 job       reads the job and sends back its answer
 script    compiles and checks the script, and runs its main()
+display   what a script displays, and how it is sent
+figures   matplotlib's figures among that
+notebook  what of IPython scripts ask for where there is none
 files     the job's working directory: the request's files go in, new ones come out
 modules   has the request's own modules take the place of loaded ones
 denied    finds the names that scripts may not use

@@ -34,7 +34,7 @@ _NOWHERE = (
     " relative paths, such as out.csv"
 )
 _DATABASE = "a database lies in the working directory here, in a folder that exists: use a relative path, such as data.db"
-_DISPLAY = "there is no display here: draw into files, as matplotlib's savefig does"
+_DISPLAY = "there is no display here: draw with matplotlib, whose figures are among the job's outputs, or into files, as savefig does"
 
 _BY_ERRNO = {
     errno.EMFILE: _OPEN_FILES, errno.ENOSPC: _DISK, errno.EDQUOT: _DISK, errno.EFBIG: _DISK, errno.EROFS: _READ_ONLY,

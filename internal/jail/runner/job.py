@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 
-from runner import encode, ending, files, hints, linux, modules, report, script, streams, walls
+from runner import display, encode, ending, figures, files, hints, linux, modules, report, script, streams, walls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Runner:
         self._directory = files.Directory(
             settings["directory"], tmpfs=not settings["once"], most=settings["files"], size=settings["files_bytes"])
         self._ending = ending.Ending()
+        self._outputs = display.Sink(settings["outputs"], settings["outputs_bytes"])
+        display.introduce(self._outputs)
         report.home = hints.home = settings["directory"]
         hints.limits = settings["limits"]
         encode.most = settings["result_bytes"]
@@ -58,6 +60,8 @@ class Runner:
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 1))
         header, body = self._answer(request)
         self._end(request["script"], header)
+        if self._outputs.dropped:
+            header["dropped_outputs"] = self._outputs.dropped
         for stream in (sys.stdout, sys.stderr, *self._streams):  # the script may have put its own before ours
             try:
                 stream.flush()
@@ -96,8 +100,11 @@ class Runner:
                 self._directory.place(given)
                 modules.make_way([file["path"] for file in given], self._directory.path)
             if program:
-                return {"exit_code": script.run_program(request, self._checks.program)}, b"null"
+                code = script.run_program(request, self._checks.program)
+                figures.show_open_figures()
+                return {"exit_code": code}, b"null"
             body = encode.dumps(script.run(request, self._checks.function))
+            figures.show_open_figures()
         except BaseException as error:
             self._ballast.close()
             document = _document(error, request["script"])

@@ -13,7 +13,7 @@ import struct
 import sys
 import types
 
-from runner import linux, report
+from runner import figures, linux, notebook, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,12 +128,15 @@ def introduce(settings: Settings) -> None:
         module.cpu_count = lambda: _PROCESSORS
         module.getloadavg = lambda: (0.0, 0.0, 0.0)
         module.system = _no_shell
-    changes: dict[str, Change] = {"ctypes.util": _find_libraries, "asyncio.base_events": _say_that_nobody_listens}
+    changes: dict[str, Change] = {
+        "ctypes.util": _find_libraries, "asyncio.base_events": _say_that_nobody_listens, "matplotlib.backend_bases": figures.adopt,
+    }  # fmt: skip
     if settings["once"]:
         changes["multiprocessing.heap"] = _share_in_the_working_directory
         sys.modules["_multiprocessing"] = _semaphores()
         _name_user(settings["directory"])
     sys.meta_path.insert(0, _Changes(changes))
+    sys.meta_path.append(notebook.Finder())
     _name_frames()
 
 

@@ -49,6 +49,8 @@ class Settings(TypedDict):
     limits: dict[str, int]
     files: int
     files_bytes: int
+    outputs: int
+    outputs_bytes: int
 
 class _Path(TypedDict):
     path: str

@@ -52,7 +52,7 @@ def deeper_steps(frames: bool) -> Iterator[Step]:
     """The steps for a child that nobody wants yet. Each page touched is memory that every slot holds while it waits, and these steps
     are 2 MB; groupby and read_csv would be 2 MB more."""
     if "matplotlib.pyplot" in sys.modules:
-        yield libraries.plot  # 14 MB, in the one child that waits in a server with all libraries
+        yield from libraries.plotting()  # 14 MB, in the one child that waits in a server with all libraries
     if frames and "pandas" in sys.modules:
         yield _means
         yield _select
