@@ -15,7 +15,8 @@ class EndingTest(unittest.TestCase):
         program = textwrap.dedent("""
             import gc, os, sys, types
             sys.path[:] = [sys.argv[1], *sys.path]
-            from runner import ending
+            from runner import ending, report
+            report.home = "/home-of-the-script"  # this checkout may itself lie in /tmp
             end = ending.Ending()
             source = sys.stdin.read()
             module = types.ModuleType("__main__")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import linecache
 import unittest
 from typing import Any
+from unittest import mock
 
 from runner import report
 
@@ -23,6 +24,10 @@ def failure(source: str) -> BaseException:
 
 
 class ReportTest(unittest.TestCase):
+    def setUp(self) -> None:
+        # This checkout may itself lie in /tmp.
+        self.enterContext(mock.patch.object(report, "home", "/home-of-the-script"))
+
     def tearDown(self) -> None:
         linecache.cache.pop(report.SCRIPT, None)
 
