@@ -43,6 +43,7 @@ type success struct {
 type failure struct {
 	Error      string `json:"error"`
 	Code       string `json:"code"`
+	Limit      string `json:"limit"`
 	Type       string `json:"type"`
 	Line       int    `json:"line"`
 	SourceLine string `json:"source_line"`
@@ -173,6 +174,9 @@ func (a answer) failed(t *testing.T, status int) (f failure) {
 	a.decode(t, &f)
 	if f.Error == "" {
 		t.Fatalf("no error in %s", a.body)
+	}
+	if timeout := f.Code == "timeout"; timeout != (f.Limit == "wall" || f.Limit == "cpu") {
+		t.Errorf("%s says that its limit is %q", f.Code, f.Limit)
 	}
 	return f
 }
