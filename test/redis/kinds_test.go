@@ -62,7 +62,11 @@ func testCalls(t *testing.T, c *traffic.Client) {
 			t.Fatal(err)
 		}
 	}
-	if j, err := c.Cancel(ctx, id); err != nil || j.Status != "canceled" {
+	// The answer is of a job that still runs where its worker has not ended it within a second, as on a busy machine.
+	if j, err = c.Cancel(ctx, id); err == nil && j.Status == "running" {
+		j, err = c.Get(ctx, id, 30*time.Second)
+	}
+	if err != nil || j.Status != "canceled" {
 		t.Errorf("a canceled job: %+v, %v", j, err)
 	}
 	testSameKey(t, c)
