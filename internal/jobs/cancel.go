@@ -68,14 +68,14 @@ func (h *handler) listen(ctx context.Context) {
 					h.cancel(m.Payload)
 				}
 			case *redis.Subscription:
-				h.findCanceled(ctx)
+				h.findWanted(ctx)
 			}
 		}
 	}
 }
 
-// findCanceled reads the records of the running jobs: the net beneath the channel.
-func (h *handler) findCanceled(ctx context.Context) {
+// findWanted reads in the records of the running jobs which are to be stopped or shown: the net beneath the channels.
+func (h *handler) findWanted(ctx context.Context) {
 	h.mu.Lock()
 	ids := make([]string, 0, len(h.running))
 	for id := range h.running {
@@ -86,17 +86,24 @@ func (h *handler) findCanceled(ctx context.Context) {
 		return
 	}
 	pipe := h.broker.Pipeline()
-	asked := make([]*redis.BoolCmd, len(ids))
+	asked := make([]*redis.SliceCmd, len(ids))
 	for i, id := range ids {
 		l, _ := laneOf(id)
-		asked[i] = pipe.HExists(ctx, l.record(id), "cancel")
+		asked[i] = pipe.HMGet(ctx, l.record(id), "cancel", "live")
 	}
 	if err := execute(ctx, pipe); err != nil {
 		return // the next look is in three seconds
 	}
 	for i, id := range ids {
-		if asked[i].Val() {
+		wanted := asked[i].Val()
+		if len(wanted) < 2 {
+			continue // the key is not a record's
+		}
+		if wanted[0] != nil {
 			h.cancel(id)
+		}
+		if wanted[1] != nil {
+			h.watch(id)
 		}
 	}
 }

@@ -187,7 +187,7 @@ func (s *Server) housekeep(ctx context.Context) {
 			return
 		case <-sweep.C:
 			s.sweep(ctx)
-			s.handler.findCanceled(ctx)
+			s.handler.findWanted(ctx)
 		case <-register.C:
 			s.registerQueues(ctx)
 		case <-describe.C:
