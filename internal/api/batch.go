@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -120,11 +119,8 @@ func (s *Server) queueBatch(c echo.Context, requests []*jobs.Request, places []p
 // server, and one whose queue does not answer, has them as they stand.
 func (s *Server) awaitBatch(c echo.Context, places []placed, wait time.Duration) (final bool, err error) {
 	request := c.Request().Context()
-	ctx, stop := context.WithCancel(request)
+	ctx, stop := s.untilStopping(request)
 	defer stop()
-	if s.o.Stopping != nil {
-		defer context.AfterFunc(s.o.Stopping, stop)()
-	}
 	var ids []string
 	for _, p := range places {
 		if p.id != "" {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -62,11 +61,8 @@ func (s *Server) events(c echo.Context) error {
 // stream follows a job. cancelOnDisconnect ends it when the client goes away.
 func (s *Server) stream(c echo.Context, job *jobs.Job, from jobs.Position, cancelOnDisconnect bool) error {
 	request := c.Request().Context()
-	ctx, stop := context.WithCancel(request)
+	ctx, stop := s.untilStopping(request) // then the client connects to another, and goes on there
 	defer stop()
-	if s.o.Stopping != nil {
-		defer context.AfterFunc(s.o.Stopping, stop)() // the client connects to another, and goes on there
-	}
 	e := &eventWriter{response: c.Response(), control: http.NewResponseController(c.Response())}
 	if err := e.begin(); err != nil {
 		return nil // the client is gone

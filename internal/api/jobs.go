@@ -72,16 +72,26 @@ func (s *Server) cancel(c echo.Context) error {
 // is, where calls of /execute are waited for.
 func (s *Server) look(c echo.Context, job *jobs.Job, wait time.Duration, cancelOnDisconnect bool) (*jobs.Job, error) {
 	request := c.Request().Context()
-	ctx, stop := context.WithCancel(request)
+	ctx, stop := s.untilStopping(request)
 	defer stop()
-	if s.o.Stopping != nil {
-		defer context.AfterFunc(s.o.Stopping, stop)()
-	}
 	seen, err := s.await(ctx, c, job, min(wait, s.o.ExecuteWait), cancelOnDisconnect)
 	if err != nil && ctx.Err() != nil && request.Err() == nil {
 		return s.find(c, job.ID)
 	}
 	return seen, err
+}
+
+// untilStopping is a request's context, ended when the server stops: for those who can just as well ask again elsewhere.
+func (s *Server) untilStopping(request context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(request)
+	if s.o.Stopping == nil {
+		return ctx, cancel
+	}
+	detach := context.AfterFunc(s.o.Stopping, cancel)
+	return ctx, func() {
+		detach()
+		cancel()
+	}
 }
 
 // owned finds the job of the route's id. To all but the key that submitted it, it does not exist.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"safepy/internal/verdict"
 )
@@ -235,15 +234,4 @@ func (r *casesRun) progress() {
 	}
 	r.written = time.Now()
 	r.rest = progressShare * r.written.Sub(begun)
-}
-
-// beginning is as much of a text as fits, cut at a character.
-func beginning(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return s[:most]
 }

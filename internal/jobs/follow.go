@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -103,6 +102,7 @@ func (q *Queue) Follow(ctx context.Context, id string, p Position, f Follower) (
 			if err != nil {
 				return nil, err
 			}
+			look = false
 		}
 		more, err := s.read(ctx)
 		if err != nil {
@@ -110,13 +110,11 @@ func (q *Queue) Follow(ctx context.Context, id string, p Position, f Follower) (
 		}
 		if more {
 			idle.Reset(f.Every)
-			look = false
 			continue
 		}
-		look = false
 		select {
 		case <-told:
-			look = s.at.Attempt == 0 || !s.known
+			look = !s.known
 		case <-ended:
 			ended, look = nil, true
 		case <-w.ask:
@@ -174,26 +172,14 @@ func (s *following) read(ctx context.Context) (bool, error) {
 	defer cancel()
 	keys := liveKeys(s.lane, s.id, s.at.Attempt)
 	pipe := s.queue.rdb.Pipeline()
-	out := pipe.GetRange(short, keys[0], int64(s.at.Stdout), int64(s.at.Stdout+followPart-1))
-	err := pipe.GetRange(short, keys[1], int64(s.at.Stderr), int64(s.at.Stderr+followPart-1))
+	// One byte more than is told of: by that beginning sees whether the last character is whole.
+	out := pipe.GetRange(short, keys[0], int64(s.at.Stdout), int64(s.at.Stdout+followPart))
+	err := pipe.GetRange(short, keys[1], int64(s.at.Stderr), int64(s.at.Stderr+followPart))
 	cases := pipe.LRange(short, keys[2], int64(s.at.Cases), int64(s.at.Cases+followCases-1))
 	if execute(short, pipe) != nil {
 		return false, ctx.Err() // sat out; the poll tries again
 	}
-	return s.tell(wholePrefix(out.Val()), wholePrefix(err.Val()), cases.Val())
-}
-
-// wholePrefix cuts a character off that goes on in the next part.
-func wholePrefix(s string) string {
-	for back := 1; back < utf8.UTFMax && back <= len(s); back++ {
-		if tail := s[len(s)-back:]; utf8.RuneStart(tail[0]) {
-			if !utf8.FullRuneInString(tail) {
-				return s[:len(s)-back]
-			}
-			break
-		}
-	}
-	return s
+	return s.tell(beginning(out.Val(), followPart), beginning(err.Val(), followPart), cases.Val())
 }
 
 func (s *following) tell(out, err string, cases []string) (bool, error) {

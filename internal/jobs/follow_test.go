@@ -22,7 +22,7 @@ type printing struct {
 func (p *printing) Stdout(from int) (string, int) { return p.part(&p.out, from) }
 func (p *printing) Stderr(from int) (string, int) { return p.part(&p.err, from) }
 func (p *printing) Watch() <-chan struct{} {
-	signal(p.changed)
+	notify(p.changed)
 	return p.changed
 }
 
@@ -36,7 +36,7 @@ func (p *printing) print(out, err string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out, p.err = p.out+out, p.err+err
-	signal(p.changed)
+	notify(p.changed)
 }
 
 // errCut is how a test's reader breaks off.

@@ -59,16 +59,16 @@ func (h *hub) leave(name string, c chan struct{}) {
 func (h *hub) listen(messages <-chan any, done chan struct{}) {
 	defer close(done)
 	for m := range messages {
-		h.mu.Lock()
+		var name string
 		switch m := m.(type) {
 		case *redis.Message:
-			for c := range h.waiting[m.Channel] {
-				signal(c)
-			}
+			name = m.Channel
 		case *redis.Subscription: // perhaps after a connection was lost: something may have been missed
-			for c := range h.waiting[m.Channel] {
-				signal(c)
-			}
+			name = m.Channel
+		}
+		h.mu.Lock()
+		for c := range h.waiting[name] {
+			notify(c)
 		}
 		h.mu.Unlock()
 	}

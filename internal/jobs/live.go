@@ -42,16 +42,7 @@ func (r *activeRun) outputBegan(o Output) {
 	r.live.mu.Lock()
 	defer r.live.mu.Unlock()
 	r.live.output = o
-	if r.live.begun != nil {
-		signal(r.live.begun)
-	}
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	notify(r.live.begun) // which is nil, and told nothing, while nobody watches
 }
 
 // caseEnded adds a case that those who watch are to see.
@@ -59,9 +50,7 @@ func (r *activeRun) caseEnded(c *CaseOutcome) {
 	r.live.mu.Lock()
 	defer r.live.mu.Unlock()
 	r.live.cases = append(r.live.cases, c)
-	if r.live.begun != nil {
-		signal(r.live.begun)
-	}
+	notify(r.live.begun)
 }
 
 // watch begins to write down what the run writes. It may be called at any time and more than once.
@@ -77,7 +66,7 @@ func (r *activeRun) watch() {
 		defer close(l.written)
 		r.stream()
 	})
-	signal(l.begun)
+	notify(l.begun)
 }
 
 // endLive is the end of the run: what it has written is in its document.
@@ -113,7 +102,7 @@ func (r *activeRun) stream() {
 		cases := l.cases
 		l.mu.Unlock()
 		if !s.write(output, cases) {
-			signal(l.begun) // once more, what Redis has not taken
+			notify(l.begun) // once more, what Redis has not taken
 		}
 		select {
 		case <-time.After(liveEvery):

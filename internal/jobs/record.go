@@ -81,14 +81,19 @@ func parseDocument(doc, id, client string) *Job {
 		return nil
 	}
 	j.Client, j.ResultChecked = client, true
+	j.fillArrays()
+	j.Error.bound()
+	return j
+}
+
+// fillArrays has a document say [] where there is nothing.
+func (j *Job) fillArrays() {
 	if j.Files == nil {
 		j.Files = []ResultFile{}
 	}
 	if len(j.Outputs) == 0 || j.Outputs[0] != '[' {
 		j.Outputs = noOutputs
 	}
-	j.Error.bound()
-	return j
 }
 
 // parseCases reads what is known of a job's cases; nil when that is nothing, or not legible.
@@ -126,17 +131,24 @@ func (e *Error) bound() {
 	e.Traceback = shortened(e.Traceback, maxTraceback)
 }
 
-// shortened cuts a text at a character.
+// shortened cuts a text at a character, and says so.
 func shortened(s string, most int) string {
+	const more = "..."
 	if len(s) <= most {
 		return s
 	}
-	const more = "..."
-	most -= len(more)
+	return beginning(s, most-len(more)) + more
+}
+
+// beginning is as much of a text as fits, cut at a character.
+func beginning(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
 	for most > 0 && !utf8.RuneStart(s[most]) {
 		most--
 	}
-	return s[:most] + more
+	return s[:most]
 }
 
 // micros reads a time in unix microseconds, as all times are kept; nil when there is none, or none that a document can say.
@@ -178,12 +190,7 @@ func document(c *claim, status Status, o *Outcome, finished time.Time) *Job {
 		Outputs: o.Outputs, Files: o.Files, Usage: &usage, Cases: o.Cases, Summary: summary(o.Cases),
 		Attempts: c.attempt, CreatedAt: c.created, StartedAt: &c.started, FinishedAt: &finished,
 	}
-	if j.Files == nil {
-		j.Files = []ResultFile{}
-	}
-	if len(j.Outputs) == 0 {
-		j.Outputs = noOutputs
-	}
+	j.fillArrays()
 	return j
 }
 

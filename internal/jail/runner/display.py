@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from runner import encode, walls
+from runner import encode, report, walls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,9 +227,7 @@ def _guarded(make: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 def say(error: BaseException) -> None:
     """Prints an exception that changes nothing, without the runner's own frames."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename.startswith("<runner/"):
-        frames = frames.tb_next
+    frames = report.above_runner(error.__traceback__)
     try:
         traceback.print_exception(type(error), error, frames)
     except Exception:  # stderr is closed, say

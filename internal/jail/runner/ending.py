@@ -138,9 +138,7 @@ def _guarded(function: Callable[..., None], *arguments: Any) -> None:
         function(*arguments)
     except BaseException as error:
         try:
-            frames = error.__traceback__
-            while frames is not None and frames.tb_frame.f_code.co_filename.startswith("<runner/"):
-                frames = frames.tb_next
+            frames = report.above_runner(error.__traceback__)
             sys.excepthook(type(error), error, frames)
         except BaseException:
             pass

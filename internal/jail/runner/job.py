@@ -142,9 +142,7 @@ def _print_exception(error: BaseException, document: Document) -> None:
     cause = error.__cause__ if isinstance(error, script.Unparsable) and error.__cause__ else error
     try:
         if sys.excepthook is not sys.__excepthook__:
-            frames = cause.__traceback__
-            while frames is not None and frames.tb_frame.f_code.co_filename.startswith("<runner/"):
-                frames = frames.tb_next
+            frames = report.above_runner(cause.__traceback__)
             sys.excepthook(type(cause), cause, frames)
             return
     except BaseException:

@@ -119,6 +119,13 @@ def _is_own(frame: traceback.FrameSummary) -> bool:
     return True
 
 
+def above_runner(tb: TracebackType | None) -> TracebackType | None:
+    """A traceback without the runner's own frames, which come first."""
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith("<runner/"):
+        tb = tb.tb_next
+    return tb
+
+
 def _last_line(tb: TracebackType | None) -> int:
     line = 0
     while tb is not None:
